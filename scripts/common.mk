@@ -59,5 +59,7 @@ DEP_CFLAGS = -MMD -MP
 .PHONY: all test lint clean
 all:
 
+ifneq ($(CURDIR),$(TOP))
 clean:
 	rm -rf $(B)
+endif
