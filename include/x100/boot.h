@@ -40,53 +40,55 @@ static inline uint32_t x100_spad2_make(uint32_t addr, uint32_t apic_id, bool rea
 /* Numbers of the scratch registers with a meaning (x100-hardware.md 3.2). */
 #define X100_SPAD_MEMORY     0 /* bootstrap: 31:3 size in KiB, 2:1 usage, 0 memory test disabled */
 #define X100_SPAD_DOWNLOAD   2
-#define X100_SPAD_RESERVE    3 /* host (MPSS, Barrelfish): bytes the OS may reserve */
-#define X100_SPAD_CONFIG     4 /* bootstrap: see X100_SPAD4_* */
-#define X100_SPAD_IMAGE_SIZE 5 /* host: bytes of the image */
-#define X100_SPAD_FUSE	     7 /* bootstrap: 31:16 flash version, 9:0 fuse revision */
-#define X100_SPAD_MEMINFO    9 /* bootstrap: vendor, revision, density, ratio, ECC */
-#define X100_SPAD_CPUID	     13 /* bootstrap: CPUID image */
+#define X100_SPAD_RESERVE    3  /* host (MPSS, Barrelfish): bytes the OS may reserve */
+#define X100_SPAD_CONFIG     4  /* bootstrap: see X100_SPAD4_* */
+#define X100_SPAD_IMAGE_SIZE 5  /* host: bytes of the image */
+#define X100_SPAD_FUSE       7  /* bootstrap: 31:16 flash version, 9:0 fuse revision */
+#define X100_SPAD_MEMINFO    9  /* bootstrap: vendor, revision, density, ratio, ECC */
+#define X100_SPAD_CPUID      13 /* bootstrap: CPUID image */
 #define X100_SPAD_DEVPAGE_LO 14 /* host: card address of the device page */
 #define X100_SPAD_DEVPAGE_HI 15
 
-#define X100_SPAD4_THREADS_MASK	  0xFu
+#define X100_SPAD4_THREADS_MASK   0xFu
 #define X100_SPAD4_CHANNELS_SHIFT 6
-#define X100_SPAD4_CORES_SHIFT	  10
-#define X100_SPAD4_ICC_SHIFT	  25
-#define X100_SPAD4_SOFT_RESET	  (1u << 30)
+#define X100_SPAD4_CORES_SHIFT    10
+#define X100_SPAD4_ICC_SHIFT      25
+#define X100_SPAD4_SOFT_RESET     (1u << 30)
 
 /* Host limits: the old host refuses a download address above this (equal is allowed). */
 #define X100_BOOT_ADDR_MAX 0x80000000u
 
 /* bzImage header: offsets from the start of the image (Linux x86 boot protocol). */
-#define X100_HDR_SETUP_SECTS	0x1F1
-#define X100_HDR_SYSSIZE	0x1F4
-#define X100_HDR_BOOT_FLAG	0x1FE
-#define X100_HDR_JUMP		0x200
-#define X100_HDR_MAGIC		0x202
-#define X100_HDR_VERSION	0x206
-#define X100_HDR_LOADER_TYPE	0x210
-#define X100_HDR_LOADFLAGS	0x211
-#define X100_HDR_CODE32_START	0x214
-#define X100_HDR_RAMDISK_IMAGE	0x218 /* written by the host into the image copy */
-#define X100_HDR_RAMDISK_SIZE	0x21C
-#define X100_HDR_CMDLINE_PTR	0x228
-#define X100_HDR_INITRD_MAX	0x22C
-#define X100_HDR_ALIGNMENT	0x230
-#define X100_HDR_RELOCATABLE	0x234
-#define X100_HDR_MIN_ALIGNMENT	0x235
-#define X100_HDR_XLOADFLAGS	0x236
-#define X100_HDR_CMDLINE_SIZE	0x238
-#define X100_HDR_PREF_ADDRESS	0x258
-#define X100_HDR_INIT_SIZE	0x260
-#define X100_HDR_MAGIC_VALUE	0x53726448u /* "HdrS" */
+#define X100_HDR_SETUP_SECTS     0x1F1
+#define X100_HDR_SYSSIZE         0x1F4
+#define X100_HDR_BOOT_FLAG       0x1FE
+#define X100_HDR_JUMP            0x200
+#define X100_HDR_MAGIC           0x202
+#define X100_HDR_VERSION         0x206
+#define X100_HDR_LOADER_TYPE     0x210
+#define X100_HDR_LOADFLAGS       0x211
+#define X100_HDR_CODE32_START    0x214
+#define X100_HDR_RAMDISK_IMAGE   0x218 /* written by the host into the image copy */
+#define X100_HDR_RAMDISK_SIZE    0x21C
+#define X100_HDR_CMDLINE_PTR     0x228
+#define X100_HDR_INITRD_MAX      0x22C
+#define X100_HDR_ALIGNMENT       0x230
+#define X100_HDR_RELOCATABLE     0x234
+#define X100_HDR_MIN_ALIGNMENT   0x235
+#define X100_HDR_XLOADFLAGS      0x236
+#define X100_HDR_CMDLINE_SIZE    0x238
+#define X100_HDR_PAYLOAD_OFFSET  0x248
+#define X100_HDR_PAYLOAD_LENGTH  0x24C
+#define X100_HDR_PREF_ADDRESS    0x258
+#define X100_HDR_INIT_SIZE       0x260
+#define X100_HDR_MAGIC_VALUE     0x53726448u /* "HdrS" */
 #define X100_HDR_BOOT_FLAG_VALUE 0xAA55u
-#define X100_HDR_LOADED_HIGH	(1u << 0)
-#define X100_HDR_KEEP_SEGMENTS	(1u << 6)
-#define X100_HDR_SECTOR		512u
-#define X100_BP_E820_ENTRIES	0x1E8
-#define X100_BP_E820_TABLE	0x2D0
-#define X100_BP_SIZE		4096
+#define X100_HDR_LOADED_HIGH     (1u << 0)
+#define X100_HDR_KEEP_SEGMENTS   (1u << 6)
+#define X100_HDR_SECTOR          512u
+#define X100_BP_E820_ENTRIES     0x1E8
+#define X100_BP_E820_TABLE       0x2D0
+#define X100_BP_SIZE             4096
 
 /* Entry of the e820 table: 20 bytes, no padding. */
 struct x100_e820 {
@@ -95,7 +97,7 @@ struct x100_e820 {
 	uint32_t type;
 } __attribute__((packed));
 
-#define X100_E820_RAM	   1
+#define X100_E820_RAM      1
 #define X100_E820_RESERVED 2
 
 /* Command line: directly behind the image, NUL-terminated (x100-abi.md 1.4). */

@@ -14,10 +14,10 @@
 /* First thing on the page; the descriptors of the virtio devices follow it. */
 struct x100_bootparam {
 	uint32_t magic;
-	int8_t h2c_config_db;	/* card: -1 until its driver is bound */
-	uint8_t node_id;	/* host: card number + 1 */
-	uint8_t h2c_scif_db;	/* card: 0xFF */
-	uint8_t c2h_scif_db;	/* host: 0xFF, no SCIF */
+	int8_t h2c_config_db;   /* card: -1 until its driver is bound */
+	uint8_t node_id;        /* host: card number + 1 */
+	uint8_t h2c_scif_db;    /* card: 0xFF */
+	uint8_t c2h_scif_db;    /* host: 0xFF, no SCIF */
 	uint64_t scif_host_dma; /* host: 0, no SCIF */
 	uint64_t scif_card_dma; /* card: 0 */
 };

@@ -21,20 +21,20 @@
 
 /* One stage reached. */
 struct x100_stage {
-	uint64_t etc;  /* when */
-	uint32_t post; /* POST code posted then */
+	uint64_t etc;    /* when */
+	uint32_t post;   /* POST code posted then */
 	uint32_t detail; /* stage-specific, 0 if none */
 };
 
 /* One run of the bootstrap, from reset to the next reset. */
 struct x100_run {
-	uint32_t seq;	 /* counts resets since the record was made, from 1; 0 = unused */
-	uint32_t post;	 /* last POST code of this run */
-	uint32_t reason; /* enum x100_reason of the last failure, 0 if none */
-	uint32_t pushes; /* boot interrupts taken in this run */
-	uint64_t detail[4]; /* of the reason: offending address, size, limit, field offset;
+	uint32_t seq;          /* counts resets since the record was made, from 1; 0 = unused */
+	uint32_t post;         /* last POST code of this run */
+	uint32_t reason;       /* enum x100_reason of the last failure, 0 if none */
+	uint32_t pushes;       /* boot interrupts taken in this run */
+	uint64_t detail[4];    /* of the reason: offending address, size, limit, field offset;
 			     * for an exception: vector, error code, EIP, CR2 */
-	uint32_t stages; /* valid entries of stage[]; stays at the maximum when full */
+	uint32_t stages;       /* valid entries of stage[]; stays at the maximum when full */
 	uint32_t console_head; /* bytes ever written; the ring holds the last of them */
 	struct x100_stage stage[X100_RECORD_STAGES];
 	char console[X100_RECORD_CONSOLE]; /* ring, byte n at n modulo its size */
@@ -51,10 +51,10 @@ struct x100_klog {
 struct x100_record {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t size;	/* bytes of this structure */
+	uint32_t size;        /* bytes of this structure */
 	uint32_t current_run; /* index of the running run, 0 or 1; the other is the one before */
-	uint32_t crc; /* CRC-32 (as zlib) of magic, version, size (16 bytes) */
-	uint64_t etc_reset; /* ETC at the start of the current run */
+	uint32_t crc;         /* CRC-32 (as zlib) of magic, version, size (16 bytes) */
+	uint64_t etc_reset;   /* ETC at the start of the current run */
 	struct x100_run run[2];
 	struct x100_klog klog;
 };

@@ -35,9 +35,9 @@ struct x100_sfi_mem {
 	uint64_t attrib;
 } __attribute__((packed));
 
-#define X100_SFI_MEM_RESERVED	  0
+#define X100_SFI_MEM_RESERVED     0
 #define X100_SFI_MEM_CONVENTIONAL 7
-#define X100_SFI_MEM_MMIO	  11
+#define X100_SFI_MEM_MMIO         11
 
 /* MP floating pointer (bytes of the signature are those of "_MP_" inverted) and table. */
 #define X100_MP_FLOAT_SIG 0xA0AFB2A0u

@@ -22,7 +22,7 @@
 #error "x100 headers describe little-endian memory and need a little-endian machine"
 #endif
 
-#define X100_ASSERT_OFFSET(type, member, offset) \
+#define X100_ASSERT_OFFSET(type, member, offset)                                                   \
 	_Static_assert(offsetof(type, member) == (offset), #type "." #member)
 #define X100_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "size of " #type)
 

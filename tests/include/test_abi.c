@@ -224,8 +224,9 @@ static void doorbells_have_the_old_places(void **state)
 		unsigned int index = (unsigned int)number(c, "index");
 		bool icr = index < X100_ICRS;
 
-		assert_int_equal(number(c, "sbox_offset"), icr ? X100_SBOX_APICICR_LO(index) :
-							 X100_SBOX_RDMASR(index - X100_ICRS));
+		assert_int_equal(number(c, "sbox_offset"),
+				 icr ? X100_SBOX_APICICR_LO(index) :
+				       X100_SBOX_RDMASR(index - X100_ICRS));
 		assert_int_equal(number(c, "card_irq"),
 				 icr ? X100_IRQ_ICR(index) :
 				       X100_IRQ_PIN(X100_PIN_RDMASR(index - X100_ICRS)));
@@ -336,9 +337,9 @@ static void range_answers_equal_counting_bytes(void **state)
 								i < b + m;
 						assert_int_equal(x100_range_overlaps(x, y),
 								 both > 0);
-						assert_int_equal(
-							x100_range_inside(x, y.base, y.size),
-							b >= a && b + m <= a + n);
+						assert_int_equal(x100_range_inside(x, y.base,
+										   y.size),
+								 b >= a && b + m <= a + n);
 					}
 }
 
