@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/* x100 reset */
+#include <getopt.h>
+
+#include "cmd.h"
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "wait", no_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	bool wait = false;
+	struct x100_card *card;
+	int c, ret, status;
+
+	while ((c = getopt_long(argc, argv, "d:wh", options, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			cmd_device = optarg;
+			break;
+		case 'w':
+			wait = true;
+			break;
+		case 'h':
+			cmd_help(&command_reset, stdout);
+			return 0;
+		default:
+			return cmd_usage(&command_reset, NULL);
+		}
+	}
+	if (optind != argc)
+		return cmd_usage(&command_reset, "reset takes no arguments");
+	card = cmd_open(&status);
+	if (!card)
+		return status;
+	ret = x100_reset(card);
+	if (!ret && wait)
+		ret = x100_wait_ready(card, X100_RESET_DEADLINE, cmd_show_post, NULL);
+	if (ret)
+		status = cmd_error(ret, x100_why(card), NULL);
+	else if (wait)
+		printf("ready\n");
+	cmd_close(card);
+	return status;
+}
+
+const struct command command_reset = {
+	.name = "reset",
+	.usage = "[--wait]",
+	.help = "Reset the card, whatever it is doing.\n\n"
+		"  -w, --wait    return when it is ready for an image (POST 12 and the ready bit),\n"
+		"                or fail after 90 s\n",
+	.run = run,
+};

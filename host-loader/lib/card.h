@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A card in use: what the parts of the library share about it. */
+#ifndef X100_CARD_H
+#define X100_CARD_H
+
+#include <libx100.h>
+#include <signal.h>
+
+#include <x100/devpage.h>
+
+#include "why.h"
+
+struct x100_card {
+	const struct x100_transport_ops *ops;
+	void *dev;
+	const struct x100_clock *clock;
+	struct x100_why why;
+	volatile sig_atomic_t interrupted;
+
+	uint16_t pci_device;
+	uint8_t revision;
+	uint64_t aperture; /* bytes of BAR0 */
+	struct x100_map_range window; /* what of it is mapped; size 0: nothing */
+	uint8_t *window_at;
+
+	struct x100_smpt smpt;
+	uint64_t next_iova;
+	struct x100_dma page; /* device page; memory NULL until the first push */
+	uint64_t page_address; /* its card address */
+	int irq_fd[X100_IRQ_VECTORS]; /* -1 until x100_irq_setup() */
+};
+
+/* Note why and return @error. */
+#define card_fail(card, error, ...) x100_fail(&(card)->why, error, __VA_ARGS__)
+
+static inline uint64_t card_now(const struct x100_card *card)
+{
+	return card->clock->monotonic(card->clock->arg);
+}
+
+static inline uint64_t card_realtime(const struct x100_card *card)
+{
+	return card->clock->realtime(card->clock->arg);
+}
+
+/* A wait with a deadline that looks again ever less often, from 1 to 20 ms apart. */
+struct card_wait {
+	uint64_t deadline;
+	uint64_t step;
+};
+
+void card_wait_begin(struct x100_card *card, struct card_wait *wait, uint64_t timeout);
+/* Sleep before the next look. Returns X100_OK, INTERRUPTED, or @late once the deadline is over. */
+int card_wait_step(struct x100_card *card, struct card_wait *wait, int late);
+
+/* POST and SCRATCH2 at one look. */
+struct card_look {
+	uint32_t post;
+	uint32_t spad2;
+};
+
+int card_look(struct x100_card *card, struct card_look *look);
+
+/* Ready means both, POST "12" and the ready bit (silicon-notes.md "Bootstrap and reset"). */
+bool card_is_ready(const struct card_look *look);
+
+/* Put the SMPT shadow into the registers. */
+int card_smpt_restore(struct x100_card *card);
+
+/* Enable the causes and write MXAR again, as before each boot (x100-abi.md 7.3). */
+int card_irq_restore(struct x100_card *card);
+
+/* Make the device page if there is none, fill it as at boot, tell the card where it is. */
+int card_devpage_prepare(struct x100_card *card);
+
+#endif
