@@ -72,6 +72,25 @@ deps_with
 check "no Debian entries is an error" [ $? = 1 ]
 check "no Debian entries is said in a sentence" says "no Debian entries found" "$scratch/out"
 
+# A copy with a table of its own: a package that cannot be there. id and sudo are faked.
+mkdir -p "$scratch/scripts" "$scratch/bin"
+cp "$TOP"/scripts/{deps,lib.sh} "$scratch/scripts"
+echo "bin x100-no-such-package 1 - nothing" >"$scratch/scripts/packages"
+printf '#!/bin/sh\necho 1000\n' >"$scratch/bin/id"
+printf '#!/bin/sh\nexit 1\n' >"$scratch/bin/sudo"
+chmod +x "$scratch"/bin/*
+PATH=$scratch/bin:$PATH "$scratch/scripts/deps" >"$scratch/out" 2>&1 </dev/null
+check "an ordinary user who may not sudo is an error" [ $? = 1 ]
+check "and is told what to run as root" \
+	says "apt-get install -y --no-install-recommends x100-no-such-package" "$scratch/out"
+# shellcheck disable=SC2016 # expanded by the fake
+printf '#!/bin/sh\necho "$@" >>%s/sudo.log\n' "$scratch" >"$scratch/bin/sudo"
+PATH=$scratch/bin:$PATH "$scratch/scripts/deps" >"$scratch/out" 2>&1 </dev/null
+check "a package that stays missing is an error" [ $? = 1 ]
+check "it is listed" says "  x100-no-such-package" "$scratch/out"
+check "sudo is used where it asks for nothing" \
+	says "-n env DEBIAN_FRONTEND=noninteractive apt-get -qq -y" "$scratch/sudo.log"
+
 check "a source that is not there is said by pkgsrc" fails "$TOP/scripts/pkgsrc" musl 2>"$scratch/out"
 check "with what to do" says "make deps" "$scratch/out"
 check "an unknown source is refused by pkgsrc" fails "$TOP/scripts/pkgsrc" nonsense 2>/dev/null
