@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * System memory window: host memory through the 32 SMPT entries (x100-hardware.md 2.4).
+ */
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "chip-internal.h"
+
+/*
+ * What silicon does at an entry that was never programmed is unknown. Here an entry lost in a reset
+ * leads nowhere until it is written again, although it reads 0.
+ */
+static bool through_smpt(X100Chip *chip, uint64_t card, void *buf, size_t len, bool is_write)
+{
+	unsigned int entry = x100_smpt_index(card);
+	uint64_t host = x100_smpt_host(*x100_reg(chip, X100_SBOX_SMPT(entry)), card);
+
+	if (chip->smpt_valid & (1u << entry))
+		return x100_pcie_dma(chip->pcie, host, buf, len, is_write);
+	x100_guest_error(chip, X100_ONCE(X100_ONCE_WINDOW, entry),
+			 "access at 0x%010" PRIx64 " through SMPT entry %u, not set since the reset",
+			 card, entry);
+	if (!is_write)
+		memset(buf, 0xFF, len);
+	return false;
+}
+
+bool x100_chip_bus_access(X100Chip *chip, uint64_t addr, void *buf, size_t len, bool is_write)
+{
+	uint64_t top = memory_region_size(&chip->gddr);
+	uint8_t *bytes = buf;
+
+	if (addr < top && len <= top - addr && chip->trained) {
+		if (is_write)
+			address_space_write(&address_space_memory, addr, MEMTXATTRS_UNSPECIFIED, buf, len);
+		else
+			memcpy(buf, (uint8_t *)memory_region_get_ram_ptr(&chip->gddr) + addr, len);
+		return true;
+	}
+	if (addr < X100_SYSMEM_BASE || len > X100_SYSMEM_BASE + X100_SYSMEM_SIZE - addr) {
+		x100_guest_error(chip, X100_ONCE(X100_ONCE_WINDOW, addr),
+				 "bus master access at 0x%010" PRIx64 ", which is no memory", addr);
+		if (!is_write)
+			memset(buf, 0xFF, len);
+		return false;
+	}
+	while (len) {
+		size_t part = MIN(len, X100_SMPT_PAGE_SIZE - (addr & (X100_SMPT_PAGE_SIZE - 1)));
+
+		if (!through_smpt(chip, addr, bytes, part, is_write))
+			return false;
+		addr += part;
+		bytes += part;
+		len -= part;
+	}
+	return true;
+}
+
+static uint64_t window_read(void *opaque, hwaddr addr, unsigned int size)
+{
+	X100Chip *chip = opaque;
+	uint8_t buf[8];
+
+	memset(buf, 0xFF, sizeof(buf));
+	chip->counters.window_reads++;
+	if (!x100_chip_bus_access(chip, X100_SYSMEM_BASE + addr, buf, size, false))
+		chip->counters.window_faults++;
+	return ldn_le_p(buf, size);
+}
+
+static void window_write(void *opaque, hwaddr addr, uint64_t value, unsigned int size)
+{
+	X100Chip *chip = opaque;
+	uint8_t buf[8];
+
+	stn_le_p(buf, size, value);
+	chip->counters.window_writes++;
+	if (!x100_chip_bus_access(chip, X100_SYSMEM_BASE + addr, buf, size, true))
+		chip->counters.window_faults++;
+}
+
+static const MemoryRegionOps window_ops = {
+	.read = window_read,
+	.write = window_write,
+	.endianness = DEVICE_LITTLE_ENDIAN,
+	.valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+	.impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+};
+
+void x100_window_init(X100Chip *chip)
+{
+	memory_region_init_io(&chip->window, OBJECT(chip), &window_ops, chip, "x100-window",
+			      X100_SYSMEM_SIZE);
+}
