@@ -6,7 +6,7 @@ set -uo pipefail
 # shellcheck disable=SC2034 # used by the tests
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+trap 'rm -rf "$scratch"; echo "1..$tap_count"' EXIT
 tap_count=0
 
 # check DESCRIPTION COMMAND...: one test; passes when COMMAND succeeds.
@@ -27,7 +27,7 @@ fails() {
 # says TEXT FILE: does the file hold a line with this text?
 says() {
 	grep -qF -- "$1" "$2" || {
-		sed 's/^/# /' "$2"
+		sed 's/^/# /' "$2" && echo
 		return 1
 	}
 }

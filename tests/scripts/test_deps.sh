@@ -84,12 +84,12 @@ check "an ordinary user who may not sudo is an error" [ $? = 1 ]
 check "and is told what to run as root" \
 	says "apt-get install -y --no-install-recommends x100-no-such-package" "$scratch/out"
 # shellcheck disable=SC2016 # expanded by the fake
-printf '#!/bin/sh\necho "$@" >>%s/sudo.log\n' "$scratch" >"$scratch/bin/sudo"
+printf '#!/bin/sh\necho "sudo $*" >>%s/sudo.log\n' "$scratch" >"$scratch/bin/sudo"
 PATH=$scratch/bin:$PATH "$scratch/scripts/deps" >"$scratch/out" 2>&1 </dev/null
 check "a package that stays missing is an error" [ $? = 1 ]
 check "it is listed" says "  x100-no-such-package" "$scratch/out"
 check "sudo is used where it asks for nothing" \
-	says "-n env DEBIAN_FRONTEND=noninteractive apt-get -qq -y" "$scratch/sudo.log"
+	says "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -qq -y" "$scratch/sudo.log"
 
 check "a source that is not there is said by pkgsrc" fails "$TOP/scripts/pkgsrc" musl 2>"$scratch/out"
 check "with what to do" says "make deps" "$scratch/out"

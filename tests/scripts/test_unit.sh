@@ -17,6 +17,8 @@ counts() {
 check "no results at all is an error" fails "$results" 2>/dev/null
 check "TAP lines are counted" counts "2 1 0" printf 'ok 1\nnot ok 2\nok 3\n'
 check "TAP skips are no passes" counts "1 0 1" printf 'ok 1\nok 2 # SKIP no reason\n'
+check "a TAP plan that is kept is fine" counts "2 0 0" printf 'ok 1\nok 2\n1..2\n'
+check "a TAP plan that is not kept fails" counts "1 1 0" printf 'ok 1\n1..2\n'
 check "a silent success is one test" counts "1 0 0" true
 check "a silent failure is one failure" counts "0 1 0" false
 check "an exit status counts though all lines are ok" counts "1 1 0" sh -c 'echo ok 1; exit 1'
