@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the other CPUs run after the bootstrap's INIT and SIPI: say "here", sleep until the OS sends
+ * its own. Copied to BS_AP_PAGE, which no OS is given; runs in real mode there.
+ */
+	.section .rodata, "a"
+	.balign	16
+	.code16
+	.globl	ap_code
+ap_code:
+	cli
+	movw	%cs, %ax
+	movw	%ax, %ds
+	movl	$1, %eax
+	cpuid
+	shrl	$24, %ebx /* initial APIC id */
+	lock; btsl %ebx, ap_present - ap_code
+1:	hlt
+	jmp	1b
+	.balign	16
+ap_present:
+	.fill	8, 4, 0
+	.globl	ap_code_end
+ap_code_end:
+	.globl	ap_present_offset
+	.set	ap_present_offset, ap_present - ap_code
