@@ -6,7 +6,7 @@ include scripts/common.mk
 # In the order of a boot; what waits for what stands below.
 PARTS := toolchain model bootstrap card-kernel-patches card-rootfs host-loader
 PARTS := $(foreach p,$(PARTS),$(if $(wildcard $(p)/Makefile),$(p)))
-TESTED := $(PARTS) scripts $(if $(wildcard tests/Makefile),tests)
+TESTED := include scripts $(PARTS) $(if $(wildcard tests/Makefile),tests)
 
 STEP := $(TOP)/scripts/step
 DEPS := $(TOP)/scripts/deps
