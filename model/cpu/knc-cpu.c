@@ -60,7 +60,6 @@ uint64_t knc_rdtsc(CPUX86State *env)
 void knc_cpuid(CPUX86State *env, uint32_t leaf, uint32_t count, uint32_t *eax, uint32_t *ebx,
 	       uint32_t *ecx, uint32_t *edx)
 {
-	const KncCPU *cpu = KNC_CPU(env_cpu(env));
 	bool strict = env->knc->strict;
 
 	*eax = *ebx = *ecx = *edx = 0;
@@ -72,9 +71,9 @@ void knc_cpuid(CPUX86State *env, uint32_t leaf, uint32_t count, uint32_t *eax, u
 		*edx = CPUID_VENDOR_INTEL_2;
 		break;
 	case 1:
-		*eax = 0xb10 | cpu->stepping;
+		*eax = env->cpuid_version;
 		/* Line size in units of 8, 62 cores x 4 threads whatever the product, own id. */
-		*ebx = 8 << 8 | 248 << 16 | (uint32_t)cpu->parent_obj.apic_id << 24;
+		*ebx = 8 << 8 | 248 << 16 | env_archcpu(env)->apic_id << 24;
 		*ecx = strict ? 0 : RELAXED_LEAF1_ECX;
 		*edx = KNC_LEAF1_EDX | (strict ? 0 : RELAXED_LEAF1_EDX);
 		break;
@@ -186,8 +185,8 @@ static void knc_realize(DeviceState *dev, Error **errp)
 	CPUX86State *env = &cpu->env;
 	bool strict = knc->knc.strict;
 
-	if (knc->stepping > 15 || knc->tsc_hz < 1000000) {
-		error_setg(errp, "knc: stepping must be at most 15, tsc-hz at least 1000000");
+	if (knc->tsc_hz < 1000000) {
+		error_setg(errp, "knc: tsc-hz must be at least 1000000");
 		return;
 	}
 	/* These tell QEMU what to emulate; CPUID has its own answers. VME it cannot do. */
@@ -199,7 +198,7 @@ static void knc_realize(DeviceState *dev, Error **errp)
 	env->cpuid_vendor1 = CPUID_VENDOR_INTEL_1;
 	env->cpuid_vendor2 = CPUID_VENDOR_INTEL_2;
 	env->cpuid_vendor3 = CPUID_VENDOR_INTEL_3;
-	env->cpuid_version = 0xb10 | knc->stepping;
+	env->cpuid_version = 0xb10 | (env->cpuid_version & 0xf);
 	env->cpuid_level = 4;
 	env->cpuid_xlevel = 0x80000008;
 	cpu->phys_bits = 40;
@@ -216,12 +215,12 @@ static void knc_init(Object *obj)
 	KncCPU *knc = KNC_CPU(obj);
 
 	X86_CPU(obj)->env.knc = &knc->knc;
+	X86_CPU(obj)->env.cpuid_version = 3;
 }
 
 static Property knc_properties[] = {
 	DEFINE_PROP_BOOL("strict", KncCPU, knc.strict, true),
 	DEFINE_PROP_UINT64("tsc-hz", KncCPU, tsc_hz, DEFAULT_TSC_HZ),
-	DEFINE_PROP_UINT32("stepping", KncCPU, stepping, 3),
 	DEFINE_PROP_END_OF_LIST(),
 };
 

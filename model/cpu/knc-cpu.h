@@ -2,8 +2,8 @@
 /*
  * The KNC processor as a QEMU CPU type.
  *
- * Properties: apic-id (QEMU's own), stepping (2 = C0, 3 = B1; k1om-cpu-and-kernel.md 1.4), tsc-hz (core
- * clock: TSC and local APIC timer), strict (default on: what KNC lacks faults; off: QEMU's own x86-64
+ * Properties: apic-id and stepping (QEMU's own; 2 = C0, 3 = B1, k1om-cpu-and-kernel.md 1.4), tsc-hz
+ * (core clock: TSC and local APIC timer), strict (default on: what KNC lacks faults; off: QEMU's own x86-64
  * instructions, CR4 bits and MSRs work too and CPUID says so).
  */
 #ifndef KNC_CPU_H
@@ -32,7 +32,6 @@ struct KncCPU {
 	X86CPU parent_obj;
 	struct KncState knc;
 	uint64_t tsc_hz;
-	uint32_t stepping;
 };
 
 struct KncCPUClass {
