@@ -122,8 +122,17 @@ static void on_sigbus(int sig, siginfo_t *info, void *uc)
 
 static void guard_install(void)
 {
+	static __thread bool unblocked;
 	static gsize once;
+	sigset_t set;
 
+	/* QEMU's threads start with SIGBUS blocked; a fault would then kill the process. */
+	if (!unblocked) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGBUS);
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+		unblocked = true;
+	}
 	if (g_once_init_enter(&once)) {
 		/* SA_NODEFER: siglongjmp does not restore the mask, so SIGBUS must not be in it. */
 		struct sigaction sa = { .sa_sigaction = on_sigbus,
