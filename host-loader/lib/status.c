@@ -113,7 +113,7 @@ enum x100_state card_state(const struct card_look *look, uint32_t sdbic1)
 
 uint64_t status_memory_size(uint32_t spad0)
 {
-	uint64_t size = (uint64_t)(spad0 & ~7u) << 10;
+	uint64_t size = (uint64_t)(spad0 >> 3) << 10;
 
 	/* Bits 2:1: the share of it that may be used (x100-hardware.md 3.2). */
 	return size / (((spad0 >> 1) & 3) + 1);
