@@ -26,15 +26,6 @@ DBOX, SBOX, GBOX0 = 0x08007C0000, 0x08007D0000, 0x08007A0000
 MS = 1000000
 
 
-def header(name):
-    """Constants of include/x100 that are plain numbers."""
-    text = (TOP / "include" / "x100" / name).read_text()
-    return {
-        key: int(value, 16)
-        for key, value in re.findall(r"#define\s+(X100_\w+)\s+(0x[0-9A-Fa-f]+)\b", text)
-    }
-
-
 class Qmp:
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -61,7 +52,7 @@ class Qmp:
 class Chip:
     """One emulator process. `options` are machine options beside socket and flash."""
 
-    def __init__(self, folder, cores=1, threads=2, wait=True, **options):
+    def __init__(self, folder, cores=1, threads=2, wait=True, accel="qtest", **options):
         self.folder = folder
         self.log = folder / "guest-errors.log"
         self.flash = folder / "flash.bin"
@@ -73,7 +64,7 @@ class Chip:
         machine = "x100," + ",".join(
             f"{key.replace('_', '-')}={value}" for key, value in options.items() if value is not None
         )
-        command = [QEMU, "-accel", "qtest", "-nodefaults", "-display", "none", "-M", machine]
+        command = [QEMU, "-accel", accel, "-nodefaults", "-display", "none", "-M", machine]
         if os.environ.get("X100_TEST_CPU"):
             command += ["-cpu", os.environ["X100_TEST_CPU"]]
         command += ["-smp", f"{cores * threads},cores={cores},threads={threads}", "-qtest-log", "none"]
