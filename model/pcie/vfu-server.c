@@ -94,7 +94,7 @@ struct X100VfuServer {
 };
 
 static void conn_update(VfuConn *c);
-static void conn_run(VfuConn *c);
+static void conn_command(VfuConn *c, X100VfuMsg *msg);
 
 static void close_fds(int *fds, size_t nr)
 {
@@ -314,6 +314,29 @@ static int hello_parse(VfuConn *c, const X100VfuMsg *msg)
 	return 0;
 }
 
+/*
+ * True if the attached client is gone. Its end may be waiting in the socket behind its last messages,
+ * while its successor's first one is here already: those are run, then it is closed.
+ */
+static bool client_left(X100VfuServer *srv)
+{
+	VfuConn *c = srv->client;
+	struct pollfd pfd = { .fd = c->fd, .events = POLLRDHUP };
+	X100VfuMsg *msg;
+
+	if (!c->broken && poll(&pfd, 1, 0) <= 0)
+		return false;
+	while (!c->broken) {
+		msg = g_queue_pop_head(&c->pending);
+		if (!msg && conn_read(c, &msg) <= 0)
+			break;
+		conn_command(c, msg);
+		msg_free(msg);
+	}
+	conn_close(c);
+	return true;
+}
+
 /* First message of a connection: attach it, or say why not and close. */
 static void conn_hello(VfuConn *c, X100VfuMsg *msg)
 {
@@ -324,7 +347,7 @@ static void conn_hello(VfuConn *c, X100VfuMsg *msg)
 	uint16_t minor;
 	size_t len;
 
-	if (!err && srv->client && !srv->client->broken) {
+	if (!err && srv->client && !client_left(srv)) {
 		srv->ops->refused(srv->opaque);
 		err = EBUSY;
 	}
@@ -333,8 +356,6 @@ static void conn_hello(VfuConn *c, X100VfuMsg *msg)
 		conn_reply_error(c, msg, err);
 		return;
 	}
-	if (srv->client)
-		conn_close(srv->client);
 	timer_del(c->hello);
 	c->attached = true;
 	srv->client = c;
