@@ -9,8 +9,8 @@
 /* One command: its name and a function that gets getopt-ready arguments. */
 struct command {
 	const char *name;
-	const char *usage; /* arguments, for the first line of its help */
-	const char *help; /* the rest of its help */
+	const char *usage;                 /* arguments, for the first line of its help */
+	const char *help;                  /* the rest of its help */
 	int (*run)(int argc, char **argv); /* returns the exit status */
 };
 

@@ -13,7 +13,7 @@
 
 #include "cmd.h"
 
-#define LEAVE	 0x1D /* Ctrl-] */
+#define LEAVE 0x1D /* Ctrl-] */
 /* After the end of piped input: leave once the line was quiet for this long. */
 #define QUIET_MS 2000
 
@@ -67,10 +67,10 @@ static int connect_serial(const char *name, int *status)
 	if (fd >= 0 && !connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		return fd;
 	snprintf(text, sizeof(text), "%s: %s", to.sun_path, strerror(errno));
-	*status = cmd_error(errno == ENOENT	   ? X100_ERR_NO_DEVICE :
+	*status = cmd_error(errno == ENOENT       ? X100_ERR_NO_DEVICE :
 			    errno == ECONNREFUSED ? X100_ERR_NOBODY :
-			    errno == EACCES	   ? X100_ERR_PERMISSION :
-						     X100_ERR_SYSTEM,
+			    errno == EACCES       ? X100_ERR_PERMISSION :
+						    X100_ERR_SYSTEM,
 			    text, NULL);
 	if (fd >= 0)
 		close(fd);

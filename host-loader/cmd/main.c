@@ -11,8 +11,8 @@
 const char *cmd_device;
 
 static const struct command *const commands[] = {
-	&command_list,	  &command_status, &command_reset,    &command_push,
-	&command_console, &command_log,	   &command_timeline,
+	&command_list,    &command_status, &command_reset,    &command_push,
+	&command_console, &command_log,    &command_timeline,
 };
 
 static void overview(FILE *to)

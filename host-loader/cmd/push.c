@@ -13,13 +13,17 @@
 
 #include "cmd.h"
 
-enum { OPT_AT = 256, OPT_DECLARE, OPT_NO_TIME };
+enum {
+	OPT_AT = 256,
+	OPT_DECLARE,
+	OPT_NO_TIME
+};
 
 /* What the progress bar remembers between two calls. */
 struct bar {
 	uint64_t start; /* ns, when the step began */
 	uint64_t drawn; /* ns, when it was drawn last */
-	bool open; /* a line without its end stands on the terminal */
+	bool open;      /* a line without its end stands on the terminal */
 };
 
 static uint64_t now_ns(void)
@@ -49,8 +53,7 @@ static void draw(struct bar *bar, const char *what, uint64_t done, uint64_t all)
 	bar->drawn = now;
 	fprintf(stderr, "\r  %-8s [%-30.*s] %s", what, (int)filled, marks, cmd_bytes(done, text));
 	if (now > bar->start)
-		fprintf(stderr, "  %.0f MB/s ",
-			(double)done * 1e3 / (double)(now - bar->start));
+		fprintf(stderr, "  %.0f MB/s ", (double)done * 1e3 / (double)(now - bar->start));
 	fflush(stderr);
 	bar->open = true;
 	if (done == all)
@@ -112,11 +115,10 @@ static bool number(const char *text, uint64_t most, uint64_t *value)
 	return !errno && end != text && !*end && *value <= most && text[0] != '-';
 }
 
-static int do_push(const char *image, const char *ramdisk, struct x100_push *push)
+static int do_push(const char *image, const char *ramdisk, struct x100_push *push, struct bar *bar)
 {
 	struct x100_push_result result;
 	char name[X100_NAME_SIZE], why[2 * X100_WHY_SIZE], text[32];
-	struct bar bar = { 0 };
 	struct x100_card *card;
 	uint64_t bytes;
 	int ret, status;
@@ -136,15 +138,15 @@ static int do_push(const char *image, const char *ramdisk, struct x100_push *pus
 
 	push->progress = on_progress;
 	push->post = on_post;
-	push->arg = &bar;
+	push->arg = bar;
 	ret = x100_push(card, push, &result);
-	bar_end(&bar);
+	bar_end(bar);
 	cmd_stamps_save(name, &result.times);
 	bytes = result.placement.image_size + result.placement.ramdisk_size;
 	if (ret) {
 		snprintf(why, sizeof(why), "%s: %s", image, x100_why(card));
-		status = cmd_error(ret, why,
-				   result.reason ? x100_reason_hint(result.reason) : NULL);
+		status =
+			cmd_error(ret, why, result.reason ? x100_reason_hint(result.reason) : NULL);
 	} else {
 		printf("pushed %s, %.0f MB/s, ", cmd_bytes(bytes, text),
 		       result.copy_ns ? (double)bytes * 1e3 / (double)result.copy_ns : 0.0);
@@ -171,6 +173,7 @@ static int run(int argc, char **argv)
 		{ 0 },
 	};
 	struct x100_push push = { .image.fd = -1, .ramdisk.fd = -1 };
+	struct bar bar = { 0 };
 	const char *ramdisk = NULL;
 	uint64_t value;
 	int c, status;
@@ -202,11 +205,13 @@ static int run(int argc, char **argv)
 			break;
 		case OPT_AT:
 			if (!number(optarg, UINT32_MAX, &push.ramdisk_at))
-				return cmd_usage(&command_push, "--initrd-at takes a 32-bit address");
+				return cmd_usage(&command_push,
+						 "--initrd-at takes a 32-bit address");
 			break;
 		case OPT_DECLARE:
 			if (!number(optarg, UINT32_MAX, &value))
-				return cmd_usage(&command_push, "--declare-size takes a 32-bit number");
+				return cmd_usage(&command_push,
+						 "--declare-size takes a 32-bit number");
 			push.declare_size = (uint32_t)value;
 			break;
 		case OPT_NO_TIME:
@@ -221,7 +226,7 @@ static int run(int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return cmd_usage(&command_push, "push takes one image");
-	status = do_push(argv[optind], ramdisk, &push);
+	status = do_push(argv[optind], ramdisk, &push, &bar);
 	if (push.image.fd >= 0)
 		close(push.image.fd);
 	if (push.ramdisk.fd >= 0)
@@ -231,7 +236,8 @@ static int run(int argc, char **argv)
 
 const struct command command_push = {
 	.name = "push",
-	.usage = "IMAGE [--initrd FILE] [--cmdline TEXT] [--wait ready|running] [--no-reset] [--force]",
+	.usage =
+		"IMAGE [--initrd FILE] [--cmdline TEXT] [--wait ready|running] [--no-reset] [--force]",
 	.help = "Copy a bzImage into card memory and start it. A card that is starting is waited for; one\n"
 		"that does anything else is reset first.\n\n"
 		"  -i, --initrd FILE       ramdisk\n"

@@ -8,7 +8,7 @@
 
 #include "cmd.h"
 
-#define TICK_MS(ticks) ((double)(ticks) * 64e-6)
+#define TICK_MS(ticks) ((double)(ticks)*64e-6)
 
 static void print_run(const char *title, const struct x100_run *run)
 {
@@ -40,7 +40,8 @@ static void print_text(const struct x100_status *s)
 	if (s->shutdown)
 		printf("shutdown  the card OS %s\n", s->shutdown);
 	if (s->memory)
-		printf("memory    %llu MiB; aperture %llu MiB\n", (unsigned long long)(s->memory >> 20),
+		printf("memory    %llu MiB; aperture %llu MiB\n",
+		       (unsigned long long)(s->memory >> 20),
 		       (unsigned long long)(s->aperture >> 20));
 	else
 		printf("memory    not known yet; aperture %llu MiB\n",
@@ -72,9 +73,9 @@ static json_object *json_run(const struct x100_run *run)
 	json_object_object_add(o, "pushes", json_object_new_int64(run->pushes));
 	json_object_object_add(o, "post", json_object_new_string(x100_post_text(run->post, text)));
 	json_object_object_add(o, "reason", json_object_new_int64(run->reason));
-	json_object_object_add(o, "reason_words",
-			       run->reason ? json_object_new_string(x100_reason_words(run->reason)) :
-					     NULL);
+	json_object_object_add(
+		o, "reason_words",
+		run->reason ? json_object_new_string(x100_reason_words(run->reason)) : NULL);
 	for (unsigned int i = 0; i < 4; i++)
 		json_object_array_add(detail, json_object_new_uint64(run->detail[i]));
 	json_object_object_add(o, "detail", detail);

@@ -112,7 +112,8 @@ void cmd_show_post(void *arg, uint32_t post)
 
 	(void)arg;
 	if (cmd_terminal())
-		fprintf(stderr, "  card %s: %s\n", x100_post_text(post, text), x100_post_words(post));
+		fprintf(stderr, "  card %s: %s\n", x100_post_text(post, text),
+			x100_post_words(post));
 }
 
 const char *cmd_step_name(enum x100_push_step step)
@@ -170,8 +171,7 @@ bool cmd_stamps_save(const char *device, const struct x100_push_times *times)
 	root = json_object_new_object();
 	steps = json_object_new_array();
 	for (int i = 0; i < X100_PUSH_STEPS; i++)
-		json_object_array_add(steps,
-				      json_object_new_int64((int64_t)times->realtime[i]));
+		json_object_array_add(steps, json_object_new_int64((int64_t)times->realtime[i]));
 	json_object_object_add(root, "device", json_object_new_string(device));
 	json_object_object_add(root, "last_push_ns", steps);
 	ok = !json_object_to_file(path, root);

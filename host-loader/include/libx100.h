@@ -32,14 +32,16 @@
 	X(RAMDISK, -12, 3, "the ramdisk cannot be placed", "use a smaller ramdisk or image")       \
 	X(CMDLINE, -13, 3, "the command line cannot be passed on", "shorten it to printable text") \
 	/* The host system. */                                                                     \
-	X(NO_DEVICE, -20, 4, "there is no card", "start the model with model/x100-model or name a device with -d") \
+	X(NO_DEVICE, -20, 4, "there is no card",                                                   \
+	  "start the model with model/x100-model or name a device with -d")                        \
 	X(PERMISSION, -21, 4, "the system does not let this user at the card",                     \
 	  "check the owner and mode of the socket")                                                \
 	X(SYSTEM, -22, 4, "the system refused something", "see the message above")                 \
 	X(MEMORY, -23, 4, "there is not enough host memory", "close other programs and try again") \
 	/* The other end of the transport. */                                                      \
 	X(BUSY, -30, 5, "another program holds the card", "end that program, then try again")      \
-	X(NOBODY, -31, 5, "nobody answers at the card's socket", "the model has ended: start it again") \
+	X(NOBODY, -31, 5, "nobody answers at the card's socket",                                   \
+	  "the model has ended: start it again")                                                   \
 	X(GONE, -32, 5, "the connection to the card broke", "see whether the model still runs")    \
 	X(NO_ANSWER, -33, 5, "the card's transport did not answer in time",                        \
 	  "see whether the model hangs; its monitor is the socket with .monitor behind its name")  \
@@ -49,14 +51,18 @@
 	X(NOT_X100, -36, 5, "the device is not an X100 card", "choose another device with -d")     \
 	/* The card. */                                                                            \
 	X(NOT_READY, -40, 6, "the card is not ready for an image", "run x100 reset --wait")        \
-	X(OFF_BUS, -41, 6, "the card reads all ones: it is off the bus", "power the card off and on") \
-	X(CARD_FAILED, -42, 6, "the card stopped with a failure", "run x100 log, then x100 reset --wait") \
+	X(OFF_BUS, -41, 6, "the card reads all ones: it is off the bus",                           \
+	  "power the card off and on")                                                             \
+	X(CARD_FAILED, -42, 6, "the card stopped with a failure",                                  \
+	  "run x100 log, then x100 reset --wait")                                                  \
 	X(RESET_TIMEOUT, -43, 6, "the card did not get ready in time after a reset",               \
 	  "try x100 reset --wait once more; power the card off and on if it stays")                \
 	X(BOOT_ADDRESS, -44, 6, "the card offers an impossible download address",                  \
 	  "the card's bootstrap is damaged or foreign: reset it or flash it")                      \
-	X(BOOT_TIMEOUT, -45, 6, "the card OS did not come up in time", "run x100 log to see how far it came") \
-	X(NO_RECORD, -46, 6, "the card has no boot record", "it runs a foreign bootstrap, or none yet") \
+	X(BOOT_TIMEOUT, -45, 6, "the card OS did not come up in time",                             \
+	  "run x100 log to see how far it came")                                                   \
+	X(NO_RECORD, -46, 6, "the card has no boot record",                                        \
+	  "it runs a foreign bootstrap, or none yet")                                              \
 	X(TRAINING, -47, 6, "card memory cannot be read now", "wait until the card is ready")      \
 	X(CRASHED, -48, 6, "the card OS crashed", "run x100 log for its last words")               \
 	X(STOPPED, -49, 6, "the card OS stopped", "run x100 reset --wait, then push again")        \
@@ -88,7 +94,7 @@ struct x100_why {
 /* Where time comes from; tests give another one. */
 struct x100_clock {
 	uint64_t (*monotonic)(void *arg); /* ns */
-	uint64_t (*realtime)(void *arg); /* ns since 1970 */
+	uint64_t (*realtime)(void *arg);  /* ns since 1970 */
 	void (*sleep)(void *arg, uint64_t ns);
 	void *arg;
 };
@@ -114,10 +120,10 @@ struct x100_region {
 
 /* Host memory that the card may read and write. */
 struct x100_dma {
-	void *memory; /* page aligned, from x100_dma_alloc() */
+	void *memory;  /* page aligned, from x100_dma_alloc() */
 	uint64_t size; /* a multiple of the page size */
 	uint64_t iova; /* address on the card's side of the link, before the SMPT */
-	int fd; /* memory file behind it */
+	int fd;        /* memory file behind it */
 };
 
 /*
@@ -135,7 +141,8 @@ struct x100_transport_ops {
 	int (*write32)(void *dev, unsigned int region, uint64_t offset, uint32_t value);
 	/* Bytes, for what cannot be mapped; no promise on access width. */
 	int (*read)(void *dev, unsigned int region, uint64_t offset, void *to, size_t size);
-	int (*write)(void *dev, unsigned int region, uint64_t offset, const void *from, size_t size);
+	int (*write)(void *dev, unsigned int region, uint64_t offset, const void *from,
+		     size_t size);
 	/* Map part of a mappable range; offset and size are page aligned. */
 	int (*map)(void *dev, unsigned int region, uint64_t offset, uint64_t size, void **at);
 	void (*unmap)(void *dev, void *at, uint64_t size);
@@ -230,8 +237,8 @@ int x100_etc_read(struct x100_card *card, uint64_t *ticks);
 
 /* One moment on both clocks. */
 struct x100_time_pair {
-	uint64_t etc; /* ticks */
-	uint64_t realtime; /* ns since 1970 */
+	uint64_t etc;         /* ticks */
+	uint64_t realtime;    /* ns since 1970 */
 	uint64_t uncertainty; /* ns: the two belong together within this */
 };
 
@@ -252,16 +259,16 @@ bool x100_post_memory_usable(uint32_t post);
 /* ------------------------------------------------------------------ state */
 
 enum x100_state {
-	X100_STATE_OFF_BUS, /* all ones */
+	X100_STATE_OFF_BUS,  /* all ones */
 	X100_STATE_STARTING, /* reset taken, not ready yet */
-	X100_STATE_READY, /* waiting for an image */
-	X100_STATE_BOOTING, /* image taken, OS not up yet */
-	X100_STATE_RUNNING, /* login available */
+	X100_STATE_READY,    /* waiting for an image */
+	X100_STATE_BOOTING,  /* image taken, OS not up yet */
+	X100_STATE_RUNNING,  /* login available */
 	X100_STATE_HALTED,
-	X100_STATE_OFF, /* powered off by its OS */
+	X100_STATE_OFF,     /* powered off by its OS */
 	X100_STATE_RESTART, /* its OS asks for a reset */
 	X100_STATE_CRASHED, /* its OS panicked */
-	X100_STATE_FAILED, /* its bootstrap stopped */
+	X100_STATE_FAILED,  /* its bootstrap stopped */
 };
 
 /* "ready", "running", ...; one word. */
@@ -272,18 +279,18 @@ struct x100_status {
 	char device[X100_NAME_SIZE]; /* words of the transport */
 	uint16_t pci_device;
 	uint8_t revision;
-	const char *product; /* "5110P" etc., or "unknown product" */
+	const char *product;  /* "5110P" etc., or "unknown product" */
 	const char *stepping; /* "A0" ... or "??" */
-	uint64_t aperture; /* bytes of BAR0 */
+	uint64_t aperture;    /* bytes of BAR0 */
 	uint32_t post;
 	uint32_t spad2;
-	uint64_t memory; /* bytes visible on the card as its bootstrap says; 0 = not said */
-	unsigned int cores; /* as SCRATCH4 says; 0 = not said */
-	unsigned int threads; /* per core */
+	uint64_t memory;       /* bytes visible on the card as its bootstrap says; 0 = not said */
+	unsigned int cores;    /* as SCRATCH4 says; 0 = not said */
+	unsigned int threads;  /* per core */
 	unsigned int core_mhz; /* 0 = not said */
 	uint32_t sdbic1;
 	const char *shutdown; /* words for what the card OS said with SDBIC1, or NULL */
-	uint64_t etc; /* ticks */
+	uint64_t etc;         /* ticks */
 	bool has_record;
 	struct x100_record record; /* valid if has_record: checked, all indices in range */
 };
@@ -294,11 +301,11 @@ int x100_status_read(struct x100_card *card, struct x100_status *status);
 /* ------------------------------------------------------------------ reset */
 
 /* Deadlines of the waits, ns. */
-#define X100_NS_PER_SEC	    1000000000ull
-#define X100_NS_PER_MS	    1000000ull
-#define X100_RESET_DEADLINE (90 * X100_NS_PER_SEC) /* MPSS: "around 90 s" on some cards */
-#define X100_OFF_BUS_LIMIT  (2 * X100_NS_PER_SEC) /* a reset takes it off for about 10 ms */
-#define X100_TAKE_DEADLINE  (15 * X100_NS_PER_SEC) /* boot interrupt to kernel entry or refusal */
+#define X100_NS_PER_SEC     1000000000ull
+#define X100_NS_PER_MS      1000000ull
+#define X100_RESET_DEADLINE (90 * X100_NS_PER_SEC)  /* MPSS: "around 90 s" on some cards */
+#define X100_OFF_BUS_LIMIT  (2 * X100_NS_PER_SEC)   /* a reset takes it off for about 10 ms */
+#define X100_TAKE_DEADLINE  (15 * X100_NS_PER_SEC)  /* boot interrupt to kernel entry or refusal */
 #define X100_RUN_DEADLINE   (180 * X100_NS_PER_SEC) /* kernel entry to login, as MPSS allows */
 
 /*
@@ -327,16 +334,16 @@ int x100_wait_ready(struct x100_card *card, uint64_t timeout, x100_post_fn *seen
 struct x100_blob {
 	uint64_t size;
 	const void *memory; /* NULL: from fd */
-	int fd; /* read with pread(); stays the caller's */
+	int fd;             /* read with pread(); stays the caller's */
 };
 
 /* Where things go on the card. */
 struct x100_placement {
 	uint64_t image; /* download address from SCRATCH2 */
 	uint64_t image_size;
-	uint64_t cmdline; /* directly behind the image */
+	uint64_t cmdline;      /* directly behind the image */
 	uint64_t cmdline_size; /* with the NUL */
-	uint64_t ramdisk; /* 0 if there is none */
+	uint64_t ramdisk;      /* 0 if there is none */
 	uint64_t ramdisk_size;
 	uint64_t run; /* where the kernel unpacks itself */
 	uint64_t run_size;
@@ -345,17 +352,17 @@ struct x100_placement {
 enum x100_push_step {
 	X100_PUSH_CHECK,
 	X100_PUSH_RESET,
-	X100_PUSH_IMAGE, /* progress in bytes */
+	X100_PUSH_IMAGE,   /* progress in bytes */
 	X100_PUSH_RAMDISK, /* progress in bytes */
 	X100_PUSH_PREPARE, /* command line, SMPT, device page, interrupts */
-	X100_PUSH_GO, /* boot interrupt sent */
-	X100_PUSH_TAKEN, /* the bootstrap entered the image */
+	X100_PUSH_GO,      /* boot interrupt sent */
+	X100_PUSH_TAKEN,   /* the bootstrap entered the image */
 	X100_PUSH_RUNNING,
 	X100_PUSH_STEPS,
 };
 
 enum x100_push_wait {
-	X100_WAIT_TAKEN, /* until the bootstrap entered or refused the image */
+	X100_WAIT_TAKEN,   /* until the bootstrap entered or refused the image */
 	X100_WAIT_RUNNING, /* until POST "up" */
 };
 
@@ -367,12 +374,12 @@ struct x100_push_times {
 struct x100_push {
 	struct x100_blob image;
 	struct x100_blob ramdisk; /* size 0: none */
-	const char *cmdline; /* user's text; NULL: none */
-	uint64_t ramdisk_at; /* 0: twice the download address */
-	uint32_t declare_size; /* 0: the image's size; else what SCRATCH5 says instead */
-	bool no_reset; /* fail instead of resetting a card that is not ready */
+	const char *cmdline;      /* user's text; NULL: none */
+	uint64_t ramdisk_at;      /* 0: twice the download address */
+	uint32_t declare_size;    /* 0: the image's size; else what SCRATCH5 says instead */
+	bool no_reset;            /* fail instead of resetting a card that is not ready */
 	bool unchecked; /* let the card judge image and placement: for tests of the card */
-	bool no_time; /* leave x100.time out of the command line */
+	bool no_time;   /* leave x100.time out of the command line */
 	enum x100_push_wait wait;
 	/* Called with bytes done and in all; may be NULL. */
 	void (*progress)(void *arg, enum x100_push_step step, uint64_t done, uint64_t all);
@@ -383,8 +390,8 @@ struct x100_push {
 struct x100_push_result {
 	struct x100_placement placement;
 	struct x100_push_times times;
-	uint32_t reason; /* enum x100_reason when the host or the card refused */
-	uint64_t copy_ns; /* time spent copying image and ramdisk */
+	uint32_t reason;    /* enum x100_reason when the host or the card refused */
+	uint64_t copy_ns;   /* time spent copying image and ramdisk */
 	char cmdline[2048]; /* as written */
 };
 
@@ -397,7 +404,8 @@ struct x100_push_result {
  *
  * The device page and the SMPT stay as they are until x100_close().
  */
-int x100_push(struct x100_card *card, const struct x100_push *push, struct x100_push_result *result);
+int x100_push(struct x100_card *card, const struct x100_push *push,
+	      struct x100_push_result *result);
 
 /*
  * What a push would put where; no card is touched.
@@ -475,7 +483,7 @@ int x100_klog_read(struct x100_card *card, uint64_t *from, char **text, size_t *
  */
 struct x100_smpt {
 	struct {
-		uint64_t host; /* start of the 16 GiB page shown */
+		uint64_t host;  /* start of the 16 GiB page shown */
 		uint64_t bytes; /* mapped through it */
 	} entry[X100_SMPT_ENTRIES];
 };

@@ -21,7 +21,7 @@
  */
 #define FIRST_IOVA 0x100000000ull
 
-#define PCI_ID	     0x00
+#define PCI_ID       0x00
 #define PCI_COMMAND  0x04
 #define PCI_REVISION 0x08
 #define PCI_MEMORY   (1u << 1)
@@ -275,7 +275,8 @@ int card_look(struct x100_card *card, struct card_look *look)
 
 bool card_is_ready(const struct card_look *look)
 {
-	return look->post == X100_POST_READY && look->spad2 != ONES && x100_spad2_ready(look->spad2);
+	return look->post == X100_POST_READY && look->spad2 != ONES &&
+	       x100_spad2_ready(look->spad2);
 }
 
 void card_wait_begin(struct x100_card *card, struct card_wait *wait, uint64_t timeout)

@@ -19,14 +19,14 @@ struct x100_card {
 
 	uint16_t pci_device;
 	uint8_t revision;
-	uint64_t aperture; /* bytes of BAR0 */
+	uint64_t aperture;            /* bytes of BAR0 */
 	struct x100_map_range window; /* what of it is mapped; size 0: nothing */
 	uint8_t *window_at;
 
 	struct x100_smpt smpt;
 	uint64_t next_iova;
-	struct x100_dma page; /* device page; memory NULL until the first push */
-	uint64_t page_address; /* its card address */
+	struct x100_dma page;         /* device page; memory NULL until the first push */
+	uint64_t page_address;        /* its card address */
 	int irq_fd[X100_IRQ_VECTORS]; /* -1 until x100_irq_setup() */
 };
 

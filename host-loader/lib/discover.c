@@ -29,7 +29,7 @@ static int by_name(const void *a, const void *b)
 /* Append one name. The list takes what it needs; a name too long for any use is left out. */
 static int add(struct x100_device_list *list, const char *folder, const char *file)
 {
-	char (*more)[X100_NAME_SIZE];
+	char(*more)[X100_NAME_SIZE];
 	char path[X100_NAME_SIZE - 8];
 	struct stat st;
 
@@ -57,7 +57,7 @@ int x100_discover(struct x100_device_list *list)
 	dir = opendir(folder);
 	if (!dir)
 		return errno == ENOENT || errno == ENOTDIR ? X100_OK :
-		       errno == EACCES			   ? X100_ERR_PERMISSION :
+		       errno == EACCES                     ? X100_ERR_PERMISSION :
 							     X100_ERR_SYSTEM;
 	while (!ret && (entry = readdir(dir))) {
 		size_t n = strlen(entry->d_name);

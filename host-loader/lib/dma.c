@@ -42,7 +42,8 @@ int x100_dma_alloc(struct x100_card *card, uint64_t size, struct x100_dma *dma, 
 	dma->fd = -1;
 	*address = 0;
 	if (!size || !x100_range_align_up(size, page, &size))
-		return card_fail(card, X100_ERR_ARGUMENT, "a DMA buffer of that size makes no sense");
+		return card_fail(card, X100_ERR_ARGUMENT,
+				 "a DMA buffer of that size makes no sense");
 	dma->fd = memfd_create("x100-dma", MFD_CLOEXEC);
 	if (dma->fd < 0)
 		return card_fail(card, X100_ERR_SYSTEM, "memfd_create: %s", strerror(errno));

@@ -17,11 +17,11 @@
 
 #include "why.h"
 
-#define HEADER_BYTES	 0x264
-#define MIN_PROTOCOL	 0x020A /* the first with init_size and pref_address */
-#define OLD_INITRD_MAX	 0x37FFFFFFu /* when the header says nothing */
-#define ELF_MAGIC	 0x464C457Fu
-#define FIT_MAGIC	 0xEDFE0DD0u
+#define HEADER_BYTES   0x264
+#define MIN_PROTOCOL   0x020A      /* the first with init_size and pref_address */
+#define OLD_INITRD_MAX 0x37FFFFFFu /* when the header says nothing */
+#define ELF_MAGIC      0x464C457Fu
+#define FIT_MAGIC      0xEDFE0DD0u
 
 int blob_read(const struct x100_blob *blob, uint64_t offset, void *to, size_t size,
 	      struct x100_why *why)
@@ -43,7 +43,8 @@ int blob_read(const struct x100_blob *blob, uint64_t offset, void *to, size_t si
 		if (n < 0)
 			return x100_fail(why, X100_ERR_FILE, "reading: %s", strerror(errno));
 		if (!n)
-			return x100_fail(why, X100_ERR_FILE, "a file became shorter while it was read");
+			return x100_fail(why, X100_ERR_FILE,
+					 "a file became shorter while it was read");
 		at += n;
 		offset += (uint64_t)n;
 		size -= (size_t)n;
@@ -129,8 +130,8 @@ static int check_run(struct placing *p)
 	struct x100_placement *place = p->place;
 	const uint8_t *h = p->header;
 	uint64_t align = get32(h + X100_HDR_ALIGNMENT);
-	uint64_t setup = ((h[X100_HDR_SETUP_SECTS] ? h[X100_HDR_SETUP_SECTS] : 4) + 1) *
-			 X100_HDR_SECTOR;
+	uint64_t setup =
+		((h[X100_HDR_SETUP_SECTS] ? h[X100_HDR_SETUP_SECTS] : 4) + 1) * X100_HDR_SECTOR;
 	uint64_t preferred = get64(h + X100_HDR_PREF_ADDRESS);
 
 	place->run = preferred;
@@ -145,7 +146,8 @@ static int check_run(struct placing *p)
 	if (!place->run_size)
 		return refuse(p, X100_ERR_IMAGE, X100_REASON_INIT_SIZE, place->run_size, 0);
 	if (!x100_range_inside(p->ram, place->run, place->run_size))
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_RUN_RANGE, place->run, place->run_size);
+		return refuse(p, X100_ERR_IMAGE, X100_REASON_RUN_RANGE, place->run,
+			      place->run_size);
 	return X100_OK;
 }
 
@@ -209,8 +211,8 @@ int x100_place(uint32_t spad2, uint64_t aperture, uint64_t memory, const struct 
 	if (image->size > p.ram.size - boot)
 		return refuse(&p, X100_ERR_IMAGE, X100_REASON_SIZE_HUGE, image->size,
 			      p.ram.size - boot);
-	ret = blob_read(image, 0, p.header,
-			image->size < HEADER_BYTES ? image->size : HEADER_BYTES, why);
+	ret = blob_read(image, 0, p.header, image->size < HEADER_BYTES ? image->size : HEADER_BYTES,
+			why);
 	if (!ret)
 		ret = check_header(&p);
 	if (!ret)
@@ -238,8 +240,8 @@ int x100_cmdline(uint64_t aperture, const char *extra, const char *user, char te
 
 	*size = 0;
 	if (n < 0 || n >= X100_CMDLINE_MAX)
-		return x100_fail(why, X100_ERR_CMDLINE, "it needs %d bytes; there is room for %d", n + 1,
-				 X100_CMDLINE_MAX);
+		return x100_fail(why, X100_ERR_CMDLINE, "it needs %d bytes; there is room for %d",
+				 n + 1, X100_CMDLINE_MAX);
 	for (int i = 0; i < n; i++)
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
 			return x100_fail(why, X100_ERR_CMDLINE, "it holds a control character");

@@ -12,7 +12,7 @@
 
 /* Cause of each vector, as the old host ends up with on its first boot. */
 static const uint32_t vector_cause[X100_IRQ_VECTORS] = {
-	X100_SRC_DMA(0),      X100_SRC_DMA(1),	    X100_SRC_DMA(2),
+	X100_SRC_DMA(0),      X100_SRC_DMA(1),      X100_SRC_DMA(2),
 	X100_SRC_DMA(3),      X100_SRC_DOORBELL(0), X100_SRC_DOORBELL(1),
 	X100_SRC_DOORBELL(2), X100_SRC_DOORBELL(3), 0,
 };

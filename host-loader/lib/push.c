@@ -66,12 +66,14 @@ static int make_ready(struct pushing *p)
 
 		if (!starting && p->push->no_reset)
 			return card_fail(card, X100_ERR_NOT_READY, "POST %s: %s",
-					 x100_post_text(look.post, text), x100_post_words(look.post));
+					 x100_post_text(look.post, text),
+					 x100_post_words(look.post));
 		begin_step(p, X100_PUSH_RESET);
 		progress(p, X100_PUSH_RESET, 0, 0);
 		ret = starting ? X100_OK : x100_reset(card);
 		if (!ret)
-			ret = x100_wait_ready(card, X100_RESET_DEADLINE, p->push->post, p->push->arg);
+			ret = x100_wait_ready(card, X100_RESET_DEADLINE, p->push->post,
+					      p->push->arg);
 		if (!ret)
 			ret = card_look(card, &look);
 		if (!ret && !card_is_ready(&look))
@@ -257,7 +259,8 @@ static int refused(struct pushing *p)
 	const struct x100_run *run;
 
 	if (x100_record_read(p->card, &record))
-		return card_fail(p->card, X100_ERR_REFUSED, "POST nA: image refused; it gives no reason");
+		return card_fail(p->card, X100_ERR_REFUSED,
+				 "POST nA: image refused; it gives no reason");
 	run = x100_record_current(&record);
 	p->result->reason = run->reason;
 	return card_fail(p->card, X100_ERR_REFUSED, "%s (0x%llx, 0x%llx)",
@@ -312,10 +315,10 @@ static int wait_taken(struct pushing *p)
 			return refused(p);
 		ret = card_wait_step(card, &wait, X100_ERR_BOOT_TIMEOUT);
 		if (ret == X100_ERR_BOOT_TIMEOUT)
-			return card_fail(card, ret,
-					 "the bootstrap neither entered nor refused the image; POST %s: %s",
-					 x100_post_text(look.post, text),
-					 x100_post_words(look.post));
+			return card_fail(
+				card, ret,
+				"the bootstrap neither entered nor refused the image; POST %s: %s",
+				x100_post_text(look.post, text), x100_post_words(look.post));
 		if (ret)
 			return ret;
 	}

@@ -29,7 +29,8 @@ bool x100_record_check(struct x100_record *record)
 {
 	if (record->magic != X100_RECORD_MAGIC || record->version != X100_RECORD_VERSION ||
 	    record->size != sizeof(*record) || record->current_run > 1 ||
-	    record->crc != crc32((const uint8_t *)record, offsetof(struct x100_record, current_run)))
+	    record->crc !=
+		    crc32((const uint8_t *)record, offsetof(struct x100_record, current_run)))
 		return false;
 	for (unsigned int i = 0; i < 2; i++)
 		if (record->run[i].stages > X100_RECORD_STAGES)

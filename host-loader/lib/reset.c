@@ -99,9 +99,10 @@ int x100_wait_ready(struct x100_card *card, uint64_t timeout, x100_post_fn *seen
 			if (!gone_since)
 				gone_since = card_now(card);
 			if (card_now(card) - gone_since > X100_OFF_BUS_LIMIT)
-				return card_fail(card, X100_ERR_OFF_BUS,
-						 "it has been off the bus for more than %u s",
-						 (unsigned int)(X100_OFF_BUS_LIMIT / X100_NS_PER_SEC));
+				return card_fail(
+					card, X100_ERR_OFF_BUS,
+					"it has been off the bus for more than %u s",
+					(unsigned int)(X100_OFF_BUS_LIMIT / X100_NS_PER_SEC));
 		} else {
 			gone_since = 0;
 			if (look.post != last && seen)

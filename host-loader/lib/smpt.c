@@ -62,8 +62,7 @@ uint64_t x100_smpt_map(struct x100_smpt *smpt, uint64_t host, uint64_t size, uin
 	int first;
 
 	*changed = 0;
-	if (!size || !x100_range_valid(host, size) ||
-	    size > (uint64_t)X100_SMPT_ENTRIES * PAGE)
+	if (!size || !x100_range_valid(host, size) || size > (uint64_t)X100_SMPT_ENTRIES * PAGE)
 		return 0;
 	count = (unsigned int)((page_of(host + size - 1) - base) >> X100_SMPT_PAGE_SHIFT) + 1;
 	if (count > X100_SMPT_ENTRIES)

@@ -65,8 +65,8 @@ static int wait_socket(struct vfu *v, short events, int64_t deadline)
 		int n;
 
 		if (left <= 0)
-			return x100_fail(v->why, X100_ERR_NO_ANSWER,
-					 "%s: no answer within %d ms", v->path, v->deadline_ms);
+			return x100_fail(v->why, X100_ERR_NO_ANSWER, "%s: no answer within %d ms",
+					 v->path, v->deadline_ms);
 		n = poll(&p, 1, (int)left);
 		if (n > 0)
 			return X100_OK;
@@ -246,7 +246,8 @@ static const char *command_words(uint16_t command)
 static int refused(struct vfu *v, uint16_t command, uint32_t error)
 {
 	if (error == EBUSY && command == VFU_VERSION)
-		return x100_fail(v->why, X100_ERR_BUSY, "%s: another program is connected", v->path);
+		return x100_fail(v->why, X100_ERR_BUSY, "%s: another program is connected",
+				 v->path);
 	return x100_fail(v->why, X100_ERR_PEER, "%s refused %s: %s", v->path,
 			 command_words(command), error ? strerror((int)error) : "no cause given");
 }
@@ -336,13 +337,15 @@ static int greet(struct vfu *v)
 		"{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576}}";
 	struct vfu_version version = { .major = VFU_MAJOR, .minor = VFU_MINOR };
 	struct reply r;
-	int ret = request(v, VFU_VERSION, &version, sizeof(version), caps, sizeof(caps), NULL, 0, &r);
+	int ret =
+		request(v, VFU_VERSION, &version, sizeof(version), caps, sizeof(caps), NULL, 0, &r);
 
 	if (ret == X100_ERR_NO_ANSWER)
-		return x100_fail(v->why, ret,
-				 "%s takes connections but does not greet within %d ms: another program "
-				 "may hold the card, or the model hangs",
-				 v->path, v->deadline_ms);
+		return x100_fail(
+			v->why, ret,
+			"%s takes connections but does not greet within %d ms: another program "
+			"may hold the card, or the model hangs",
+			v->path, v->deadline_ms);
 	if (ret == X100_ERR_GONE)
 		return x100_fail(v->why, ret, "%s: closed the connection instead of greeting",
 				 v->path);
@@ -354,8 +357,8 @@ static int greet(struct vfu *v)
 		return x100_fail(v->why, X100_ERR_PROTOCOL, "%s speaks another vfio-user version",
 				 v->path);
 	if (ret)
-		return x100_fail(v->why, X100_ERR_PROTOCOL, "%s greets in a way that makes no sense",
-				 v->path);
+		return x100_fail(v->why, X100_ERR_PROTOCOL,
+				 "%s greets in a way that makes no sense", v->path);
 	return X100_OK;
 }
 
@@ -386,8 +389,8 @@ static int query_region(struct vfu *v, uint32_t index)
 			break;
 		ask.argsz = (uint32_t)more;
 	}
-	return x100_fail(v->why, X100_ERR_PROTOCOL, "%s describes region %u in a way that makes no sense",
-			 v->path, index);
+	return x100_fail(v->why, X100_ERR_PROTOCOL,
+			 "%s describes region %u in a way that makes no sense", v->path, index);
 }
 
 static void vfu_close(void *dev)
@@ -523,7 +526,7 @@ static int vfu_read(void *dev, unsigned int region, uint64_t offset, void *to, s
 	while (size) {
 		uint32_t part = size > v->limits.data ? v->limits.data : (uint32_t)size;
 		struct vfu_access ask = { .offset = offset, .region = region, .count = part };
-		struct vfu_access got;
+		struct vfu_access got = { 0 };
 		struct reply r;
 		int ret;
 

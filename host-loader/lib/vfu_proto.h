@@ -26,16 +26,16 @@ enum vfu_command {
 	VFU_SET_IRQS = 8,
 	VFU_REGION_READ = 9,
 	VFU_REGION_WRITE = 10,
-	VFU_DMA_READ = 11, /* server to client */
+	VFU_DMA_READ = 11,  /* server to client */
 	VFU_DMA_WRITE = 12, /* server to client */
 	VFU_DEVICE_RESET = 13,
 };
 
-#define VFU_TYPE_MASK	 0xFu
+#define VFU_TYPE_MASK    0xFu
 #define VFU_TYPE_COMMAND 0u
-#define VFU_TYPE_REPLY	 1u
-#define VFU_NO_REPLY	 (1u << 4)
-#define VFU_ERROR	 (1u << 5)
+#define VFU_TYPE_REPLY   1u
+#define VFU_NO_REPLY     (1u << 4)
+#define VFU_ERROR        (1u << 5)
 
 struct vfu_header {
 	uint16_t id;
@@ -55,7 +55,7 @@ X100_ASSERT_SIZE(struct vfu_version, 4);
 
 struct vfu_dma_map {
 	uint32_t argsz;
-	uint32_t flags; /* bit 0 card may read, bit 1 card may write */
+	uint32_t flags;  /* bit 0 card may read, bit 1 card may write */
 	uint64_t offset; /* into the file that travels along */
 	uint64_t address;
 	uint64_t size;
@@ -81,15 +81,15 @@ X100_ASSERT_SIZE(struct vfu_device_info, 16);
 /* Values of the VFIO kernel interface, which the protocol borrows. */
 #define VFU_REGION_READABLE  (1u << 0)
 #define VFU_REGION_WRITABLE  (1u << 1)
-#define VFU_REGION_MMAP	     (1u << 2)
-#define VFU_REGION_CAPS	     (1u << 3)
+#define VFU_REGION_MMAP      (1u << 2)
+#define VFU_REGION_CAPS      (1u << 3)
 #define VFU_CAP_SPARSE_MMAP  1u
-#define VFU_PCI_CONFIG	     7u /* region index of the configuration space */
-#define VFU_PCI_REGIONS	     9u
-#define VFU_PCI_MSIX	     2u /* interrupt index */
+#define VFU_PCI_CONFIG       7u /* region index of the configuration space */
+#define VFU_PCI_REGIONS      9u
+#define VFU_PCI_MSIX         2u /* interrupt index */
 #define VFU_IRQ_DATA_NONE    (1u << 0)
 #define VFU_IRQ_DATA_EVENTFD (1u << 2)
-#define VFU_IRQ_TRIGGER	     (1u << 5)
+#define VFU_IRQ_TRIGGER      (1u << 5)
 
 struct vfu_region_info {
 	uint32_t argsz;
@@ -146,18 +146,18 @@ struct vfu_access {
 X100_ASSERT_SIZE(struct vfu_access, 16);
 
 /* What one message may be at most; a server that announces more is not believed. */
-#define VFU_MAX_DATA	 (1u << 20)
-#define VFU_MAX_MESSAGE	 (VFU_MAX_DATA + 64u)
-#define VFU_MAX_FDS	 16u
-#define VFU_MAX_AREAS	 8u
-#define VFU_DEFAULT_FDS	 1u /* what the protocol assumes when the peer says nothing */
+#define VFU_MAX_DATA     (1u << 20)
+#define VFU_MAX_MESSAGE  (VFU_MAX_DATA + 64u)
+#define VFU_MAX_FDS      16u
+#define VFU_MAX_AREAS    8u
+#define VFU_DEFAULT_FDS  1u /* what the protocol assumes when the peer says nothing */
 #define VFU_DEFAULT_DATA (1u << 20)
 
 enum vfu_kind {
-	VFU_KIND_REPLY, /* of the command that was asked about */
-	VFU_KIND_STALE, /* a reply nobody waits for; drop it */
+	VFU_KIND_REPLY,   /* of the command that was asked about */
+	VFU_KIND_STALE,   /* a reply nobody waits for; drop it */
 	VFU_KIND_COMMAND, /* the server asks something */
-	VFU_KIND_BROKEN, /* not the protocol: the stream cannot be followed any further */
+	VFU_KIND_BROKEN,  /* not the protocol: the stream cannot be followed any further */
 };
 
 /* What the server can take, from its answer to VERSION. */

@@ -21,7 +21,12 @@
 #define FAKE_EVENTS  64
 #define FAKE_LOG_MAX 4096
 
-enum fake_kind { FAKE_READ, FAKE_WRITE, FAKE_MEM_READ, FAKE_MEM_WRITE };
+enum fake_kind {
+	FAKE_READ,
+	FAKE_WRITE,
+	FAKE_MEM_READ,
+	FAKE_MEM_WRITE
+};
 
 struct fake_access {
 	enum fake_kind kind;
@@ -40,24 +45,24 @@ struct fake_event {
 };
 
 struct fake {
-	uint64_t now; /* ns */
+	uint64_t now;   /* ns */
 	uint64_t slept; /* ns in all */
 	uint32_t mmio[0x20000 / 4];
 	uint32_t config[64];
 	uint8_t *memory;
 	uint64_t aperture; /* size shown */
-	bool mappable; /* offer the aperture for mapping */
+	bool mappable;     /* offer the aperture for mapping */
 	bool memory_backed;
 	bool off_bus; /* reads give ones, writes vanish */
 	struct fake_event event[FAKE_EVENTS];
 	struct fake_access log[FAKE_LOG_MAX];
-	unsigned int accesses; /* all of them, also those the log has no room for */
+	unsigned int accesses;   /* all of them, also those the log has no room for */
 	unsigned int gone_after; /* this many accesses work; 0 = all do */
 	unsigned int ones_after; /* this many accesses work, then the card is off the bus for good */
 	int irq_fd[16];
 	unsigned int irqs;
 	unsigned int maps, dma_maps; /* still mapped */
-	int refuse_dma; /* error dma_map gives */
+	int refuse_dma;              /* error dma_map gives */
 	struct x100_dma last_dma;
 	/* What the card does when it is reset and when the boot interrupt arrives. */
 	void (*on_reset)(void);

@@ -30,7 +30,8 @@ static void only_x100_ids_are_opened(void **state)
 		int expect = id >= 0x2250 && id <= 0x225E ? X100_OK : X100_ERR_NOT_X100;
 
 		fake.config[0] = id << 16 | 0x8086;
-		assert_int_equal(x100_open_with(&fake_ops, "here", &fake_clock, &card, &why), expect);
+		assert_int_equal(x100_open_with(&fake_ops, "here", &fake_clock, &card, &why),
+				 expect);
 		x100_close(card);
 	}
 	fake.config[0] = 0x22501234;

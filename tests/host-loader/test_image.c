@@ -276,9 +276,12 @@ static void download_addresses_are_range_checked(void **state)
 		uint32_t spad2;
 		int ret;
 	} cases[] = {
-		{ 0x00000001, X100_ERR_BOOT_ADDRESS }, { 0x000FF001, X100_ERR_BOOT_ADDRESS },
-		{ 0x00100001, X100_OK },	       { 0x7FFFF001, X100_OK },
-		{ 0x80000001, X100_ERR_BOOT_ADDRESS }, { 0xFFFFF3FF, X100_ERR_BOOT_ADDRESS },
+		{ 0x00000001, X100_ERR_BOOT_ADDRESS },
+		{ 0x000FF001, X100_ERR_BOOT_ADDRESS },
+		{ 0x00100001, X100_OK },
+		{ 0x7FFFF001, X100_OK },
+		{ 0x80000001, X100_ERR_BOOT_ADDRESS },
+		{ 0xFFFFF3FF, X100_ERR_BOOT_ADDRESS },
 	};
 	struct x100_blob image = fake_image(4 << 20);
 
@@ -288,8 +291,8 @@ static void download_addresses_are_range_checked(void **state)
 		struct x100_why why;
 		uint32_t reason;
 
-		assert_int_equal(x100_place(cases[i].spad2, 8 * GIB, 4 * GIB, &image, NULL, 64, 0, &at,
-					    &reason, &why),
+		assert_int_equal(x100_place(cases[i].spad2, 8 * GIB, 4 * GIB, &image, NULL, 64, 0,
+					    &at, &reason, &why),
 				 cases[i].ret);
 	}
 	fake_blob_free(&image);
@@ -311,7 +314,8 @@ static void long_and_odd_command_lines_are_refused(void **state)
 	user[2037] = '\0';
 	assert_int_equal(x100_cmdline(8 * GIB, NULL, user, text, &size, &why), X100_ERR_CMDLINE);
 	assert_int_equal(x100_cmdline(8 * GIB, NULL, "a\nb", text, &size, &why), X100_ERR_CMDLINE);
-	assert_int_equal(x100_cmdline(8 * GIB, "x100.time=1.000000000@2", "quiet", text, &size, &why),
+	assert_int_equal(x100_cmdline(8 * GIB, "x100.time=1.000000000@2", "quiet", text, &size,
+				      &why),
 			 X100_OK);
 	assert_string_equal(text, " mem=8192M x100.time=1.000000000@2 quiet");
 }

@@ -130,10 +130,12 @@ static void the_device_page_is_what_an_old_card_driver_expects(void **state)
 
 	(void)state;
 	assert_int_equal(x100_push(card, &push, &result), X100_OK);
-	address = fake_sbox(X100_SBOX_SCRATCH(14)) | (uint64_t)fake_sbox(X100_SBOX_SCRATCH(15)) << 32;
+	address = fake_sbox(X100_SBOX_SCRATCH(14)) | (uint64_t)fake_sbox(X100_SBOX_SCRATCH(15))
+							     << 32;
 	/* What the card finds behind that address: through the SMPT register, in our mapping. */
 	assert_true(address >= X100_SYSMEM_BASE);
-	assert_int_equal(x100_smpt_host(fake_sbox(X100_SBOX_SMPT(x100_smpt_index(address))), address),
+	assert_int_equal(x100_smpt_host(fake_sbox(X100_SBOX_SMPT(x100_smpt_index(address))),
+					address),
 			 fake.last_dma.iova);
 	assert_int_equal(fake.last_dma.size, X100_DEVPAGE_SIZE);
 	page = fake.last_dma.memory;
@@ -187,7 +189,8 @@ static void the_mailbox_is_written_in_the_order_of_the_old_host(void **state)
 			continue;
 		offset = (uint32_t)vnum(json_object_array_get_idx(a, 1)) - X100_MMIO_SBOX;
 		value = (uint32_t)vnum(json_object_array_get_idx(a, 2));
-		if ((offset >= 0x9044 && offset <= 0x9080) || (offset >= 0xA000 && offset <= 0xA280))
+		if ((offset >= 0x9044 && offset <= 0x9080) ||
+		    (offset >= 0xA000 && offset <= 0xA280))
 			continue;
 		/* The page's address is the recorder's; ours is checked elsewhere. */
 		if (offset == X100_SBOX_SCRATCH(14))
@@ -225,7 +228,8 @@ static void the_boot_interrupt_goes_where_scratch_2_says(void **state)
 	unsigned int compared = 0;
 
 	for (size_t i = 0; i < json_object_array_length(cases); i++) {
-		json_object *c = json_object_array_get_idx(cases, i), *accesses = vget(c, "accesses");
+		json_object *c = json_object_array_get_idx(cases, i),
+			    *accesses = vget(c, "accesses");
 		uint32_t spad2 = (uint32_t)vnum(vget(c, "spad2"));
 		unsigned int at = 0;
 
@@ -420,9 +424,9 @@ static void an_os_that_ends_before_it_is_up_is_told_by_its_code(void **state)
 		uint32_t code;
 		int error;
 	} cases[] = {
-		{ X100_POST_K_PANIC, X100_ERR_CRASHED },   { X100_POST_K_HALT, X100_ERR_STOPPED },
-		{ X100_POST_K_OFF, X100_ERR_STOPPED },	   { X100_POST_K_RESTART, X100_ERR_STOPPED },
-		{ X100_POST_CODE, X100_ERR_STOPPED },	   { X100_POST_EXC_PF, X100_ERR_CARD_FAILED },
+		{ X100_POST_K_PANIC, X100_ERR_CRASHED }, { X100_POST_K_HALT, X100_ERR_STOPPED },
+		{ X100_POST_K_OFF, X100_ERR_STOPPED },   { X100_POST_K_RESTART, X100_ERR_STOPPED },
+		{ X100_POST_CODE, X100_ERR_STOPPED },    { X100_POST_EXC_PF, X100_ERR_CARD_FAILED },
 		{ X100_POST_GONE, X100_ERR_OFF_BUS },
 	};
 

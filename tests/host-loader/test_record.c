@@ -155,7 +155,7 @@ static void what_the_ring_has_dropped_is_counted(void **state)
 static void hostile_logs_are_refused(void **state)
 {
 	static const struct x100_klog cases[] = {
-		{ .phys = 0, .size = 65536, .seq = 1 }, /* none */
+		{ .phys = 0, .size = 65536, .seq = 1 },    /* none */
 		{ .phys = RING, .size = 65536, .seq = 2 }, /* of another run */
 		{ .phys = RING + 1, .size = 65536, .seq = 1 },
 		{ .phys = RING, .size = 0, .seq = 1 },

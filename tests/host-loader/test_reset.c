@@ -171,9 +171,10 @@ static void a_card_that_hangs_in_training_times_out_with_its_code_in_words(void 
 static void each_failure_code_ends_the_wait_with_its_words(void **state)
 {
 	static const uint32_t codes[] = {
-		X100_POST_TRAIN_FAILED, X100_POST_PRESERVE_FAILED, X100_POST_MEMTEST_FAILED,
-		X100_POST_NO_GDDR_PARAMS, X100_POST_PLL_FAILED, X100_POST_QUERY_FAILED,
-		X100_POST_HALTED, X100_POST_EXC_PF, X100_POST_EXC_UD, X100_POST_EXC_DF,
+		X100_POST_TRAIN_FAILED,   X100_POST_PRESERVE_FAILED, X100_POST_MEMTEST_FAILED,
+		X100_POST_NO_GDDR_PARAMS, X100_POST_PLL_FAILED,      X100_POST_QUERY_FAILED,
+		X100_POST_HALTED,         X100_POST_EXC_PF,          X100_POST_EXC_UD,
+		X100_POST_EXC_DF,
 	};
 	struct x100_card *card = fake_open();
 

@@ -115,9 +115,8 @@ static void sequences_are_those_of_the_old_driver(void **state)
 				for (size_t k = 0; k < json_object_array_length(entries); k++) {
 					json_object *e = json_object_array_get_idx(entries, k);
 
-					assert_int_equal(
-						smpt.entry[vnum(vget(e, "entry"))].bytes,
-						vnum(vget(e, "bytes")));
+					assert_int_equal(smpt.entry[vnum(vget(e, "entry"))].bytes,
+							 vnum(vget(e, "bytes")));
 				}
 			}
 		}
@@ -140,7 +139,7 @@ static void nonsense_is_refused(void **state)
 	assert_int_equal(x100_smpt_map(&smpt, 0, 33ull << 34, &changed), 0);
 	assert_int_equal(changed, 0);
 	assert_false(x100_smpt_unmap(&smpt, 0x8000000000, 0x1000)); /* never mapped */
-	assert_false(x100_smpt_unmap(&smpt, 0x1000, 0x1000)); /* no window address */
+	assert_false(x100_smpt_unmap(&smpt, 0x1000, 0x1000));       /* no window address */
 	assert_false(x100_smpt_unmap(&smpt, 0xFFFFFFF000, 0x2000)); /* leaves the window */
 	for (unsigned int i = 0; i < X100_SMPT_ENTRIES; i++)
 		assert_int_equal(smpt.entry[i].bytes, 0);

@@ -22,7 +22,7 @@
 #include "vfu_proto.h"
 
 #define DEADLINE_MS 200
-#define PAGE	    4096u
+#define PAGE        4096u
 #define BAR0_SIZE   (16ull * PAGE)
 
 /* What the server does other than a good one. */
@@ -30,22 +30,22 @@ enum misdeed {
 	GOOD,
 	SILENT, /* takes the connection, says nothing */
 	CLOSES, /* at the greeting */
-	BUSY, /* EBUSY to the greeting */
+	BUSY,   /* EBUSY to the greeting */
 	OTHER_VERSION,
-	NO_JSON, /* a greeting whose text is no JSON */
+	NO_JSON,  /* a greeting whose text is no JSON */
 	BAD_SIZE, /* a header that says 3 bytes */
 	HUGE_SIZE,
 	WRONG_COMMAND, /* a reply to something else */
-	STALE_FIRST, /* a reply nobody waits for, then the right one */
-	ASKS_FIRST, /* DMA_READ of its own before each answer */
-	SHORT_READ, /* fewer bytes than asked for */
-	READ_ERROR, /* EINVAL to reads */
-	DIES_READING, /* closes at the first read */
+	STALE_FIRST,   /* a reply nobody waits for, then the right one */
+	ASKS_FIRST,    /* DMA_READ of its own before each answer */
+	SHORT_READ,    /* fewer bytes than asked for */
+	READ_ERROR,    /* EINVAL to reads */
+	DIES_READING,  /* closes at the first read */
 	HANGS_READING, /* no answer to reads */
-	TRICKLES, /* each answer one byte at a time */
-	BAD_REGION, /* areas outside the region */
-	WHOLE_REGION, /* mappable without areas */
-	NO_FD, /* mappable, but without a file */
+	TRICKLES,      /* each answer one byte at a time */
+	BAD_REGION,    /* areas outside the region */
+	WHOLE_REGION,  /* mappable without areas */
+	NO_FD,         /* mappable, but without a file */
 };
 
 static struct {
@@ -75,7 +75,8 @@ static bool get(int fd, void *to, size_t size, int *fds, unsigned int *fd_count)
 		if (n <= 0)
 			return false;
 		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-			unsigned int count = (unsigned int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+			unsigned int count =
+				(unsigned int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 
 			memcpy(fds + *fd_count, CMSG_DATA(c), count * sizeof(int));
 			*fd_count += count;
@@ -229,10 +230,11 @@ static bool answer(int fd, const struct vfu_header *h, const uint8_t *body, cons
 			text[0] = 1;
 		else
 			text[2] = 1;
-		n = snprintf(text + 4, sizeof(text) - 4, "%s",
-			     server.misdeed == NO_JSON ?
-				     "{nonsense" :
-				     "{\"capabilities\":{\"max_msg_fds\":4,\"max_data_xfer_size\":10000}}");
+		n = snprintf(
+			text + 4, sizeof(text) - 4, "%s",
+			server.misdeed == NO_JSON ?
+				"{nonsense" :
+				"{\"capabilities\":{\"max_msg_fds\":4,\"max_data_xfer_size\":10000}}");
 		reply(fd, h, text, 4 + (size_t)n + 1, -1, 0);
 		return true;
 	case VFU_GET_INFO:
@@ -258,8 +260,8 @@ static bool answer(int fd, const struct vfu_header *h, const uint8_t *body, cons
 				       (off_t)(access.offset + PAGE));
 		else
 			memcpy(data + sizeof(access), &server.reg, 4);
-		reply(fd, h, data, sizeof(access) + access.count - (server.misdeed == SHORT_READ), -1,
-		      0);
+		reply(fd, h, data, sizeof(access) + access.count - (server.misdeed == SHORT_READ),
+		      -1, 0);
 		return true;
 	case VFU_REGION_WRITE:
 		memcpy(&access, body, sizeof(access));
@@ -698,7 +700,8 @@ static void limits_of_the_server_are_kept_in_bounds(void **state)
 		struct vfu_limits limits;
 
 		strcpy((char *)body + 4, cases[i].json);
-		assert_int_equal(vfu_parse_version(body, 4 + strlen(cases[i].json) + 1, &limits), 0);
+		assert_int_equal(vfu_parse_version(body, 4 + strlen(cases[i].json) + 1, &limits),
+				 0);
 		assert_int_equal(limits.fds, cases[i].fds);
 		assert_int_equal(limits.data, cases[i].data);
 		/* Without the end of the text it is refused. */
