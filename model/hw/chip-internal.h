@@ -19,11 +19,11 @@
 #include "x100-chip.h"
 
 #define X100_MMIO_WORDS (X100_MMIO_SIZE / 4)
-#define X100_GBOXES	8
+#define X100_GBOXES     8
 
 enum x100_reset {
-	X100_RESET_COLD, /* power-on: everything */
-	X100_RESET_RGCR, /* by register: SCRATCH2 and the SMPT are lost, other scratch stays */
+	X100_RESET_COLD,     /* power-on: everything */
+	X100_RESET_RGCR,     /* by register: SCRATCH2 and the SMPT are lost, other scratch stays */
 	X100_RESET_PLATFORM, /* by the platform: the whole scratch stays, SCRATCH2 too */
 };
 
@@ -31,9 +31,9 @@ enum x100_reset {
 enum x100_phase {
 	X100_RUNNING,
 	X100_STOPPING, /* asked for, QEMU has not yet reset the CPUs */
-	X100_HELD, /* registers answer the host, CPUs wait */
-	X100_OFF_BUS, /* the host reads ones */
-	X100_DEAD, /* a CPU shut down (triple fault): nothing runs until the next reset */
+	X100_HELD,     /* registers answer the host, CPUs wait */
+	X100_OFF_BUS,  /* the host reads ones */
+	X100_DEAD,     /* a CPU shut down (triple fault): nothing runs until the next reset */
 };
 
 typedef struct X100Fifo {
@@ -56,7 +56,7 @@ typedef struct X100Uart {
 /* PXA-style I2C controller (x100-hardware.md 3.10). */
 typedef struct X100I2c {
 	uint32_t icr, isr, isar, idbr;
-	bool owned; /* between START and STOP */
+	bool owned;    /* between START and STOP */
 	bool selected; /* the UART acknowledged its address */
 } X100I2c;
 

@@ -30,8 +30,8 @@ void x100_etc_freeze(X100Chip *chip, bool frozen)
 		chip->etc_frozen_raw = raw_at(chip, now);
 		*status |= X100_ETC_FREEZE;
 	} else {
-		chip->etc_epoch = now - (int64_t)(chip->etc_frozen_raw >> X100_ETC_SHIFT) *
-						X100_ETC_NS;
+		chip->etc_epoch =
+			now - (int64_t)(chip->etc_frozen_raw >> X100_ETC_SHIFT) * X100_ETC_NS;
 		*status &= ~X100_ETC_FREEZE;
 	}
 }

@@ -47,9 +47,10 @@ bool x100_flash_init(X100Chip *chip, Error **errp)
 		return false;
 	}
 	if (size < 64 * KiB || size > window || !is_power_of_2(size)) {
-		error_setg(errp,
-			   "x100: flash image %s has %zu bytes; it must be a power of two from 64 KiB to 16 MiB",
-			   chip->flash_path, (size_t)size);
+		error_setg(
+			errp,
+			"x100: flash image %s has %zu bytes; it must be a power of two from 64 KiB to 16 MiB",
+			chip->flash_path, (size_t)size);
 		return false;
 	}
 	memory_region_init_io(&chip->flash_window, OBJECT(chip), &window_ops, chip,

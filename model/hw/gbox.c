@@ -10,14 +10,14 @@
 
 static const uint64_t base[X100_GBOXES] = {
 	X100_GBOX0_BASE, X100_GBOX1_BASE, 0x0800700000, 0x08006F0000,
-	0x08006D0000,	 0x08006C0000,	  0x08006B0000, 0x08006A0000,
+	0x08006D0000,    0x08006C0000,    0x08006B0000, 0x08006A0000,
 };
 
 /* Channel 1 of a box repeats the per-channel registers 0x800 higher. */
 static const uint16_t known[] = {
-	0x05C, 0x060, 0x064, 0x068, 0x06C, 0x070, 0x074, 0x098, 0x09C,	 0x0C0,	 0x1B4,	 0x9B4,
-	0x17C, 0x97C, 0x1E0, 0x9E0, 0x1DC, 0x9DC, 0x1A4, 0x9A4, 0x700,	 0x720,	 0x724,	 0x1138,
-	0x113C, 0x1140,
+	0x05C, 0x060, 0x064, 0x068, 0x06C, 0x070,  0x074,  0x098,  0x09C,
+	0x0C0, 0x1B4, 0x9B4, 0x17C, 0x97C, 0x1E0,  0x9E0,  0x1DC,  0x9DC,
+	0x1A4, 0x9A4, 0x700, 0x720, 0x724, 0x1138, 0x113C, 0x1140,
 };
 
 static bool is_known(hwaddr offset)
@@ -57,8 +57,8 @@ static uint64_t gbox_read(void *opaque, hwaddr addr, unsigned int size)
 
 	if (size != 4 || !is_known(addr)) {
 		x100_guest_error(chip, X100_ONCE(X100_ONCE_GBOX, box->index << 20 | addr),
-				 "%u-byte read of GBOX%u+0x%04" PRIx64 ", which nobody documents", size,
-				 box->index, addr);
+				 "%u-byte read of GBOX%u+0x%04" PRIx64 ", which nobody documents",
+				 size, box->index, addr);
 		return 0;
 	}
 	if (box->index == 0 && addr == X100_GBOX_UCODE_START)
@@ -76,8 +76,8 @@ static void gbox_write(void *opaque, hwaddr addr, uint64_t value, unsigned int s
 	if (size != 4 || !is_known(addr)) {
 		x100_guest_error(box->chip,
 				 X100_ONCE(X100_ONCE_GBOX, 1u << 31 | box->index << 20 | addr),
-				 "%u-byte write of GBOX%u+0x%04" PRIx64 ", which nobody documents", size,
-				 box->index, addr);
+				 "%u-byte write of GBOX%u+0x%04" PRIx64 ", which nobody documents",
+				 size, box->index, addr);
 		return;
 	}
 	if (box->index == 0 && addr == X100_GBOX_UCODE_START) {
@@ -97,8 +97,8 @@ static const MemoryRegionOps gbox_ops = {
 };
 
 /*
- * Memory keeps its contents over a reset, but has to be trained again. It leaves the map of the CPUs
- * when they have stopped (x100_chip_machine_reset).
+ * Memory keeps its contents over a reset, but has to be trained again. It leaves the map when the
+ * CPUs have stopped (x100_chip_machine_reset).
  */
 void x100_gbox_reset(X100Chip *chip)
 {

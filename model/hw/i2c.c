@@ -6,16 +6,22 @@
 #include "qemu/osdep.h"
 #include "chip-internal.h"
 
-#define ISR_SSD	 (1u << 4)
+#define ISR_SSD  (1u << 4)
 #define ISR_GCAD (1u << 8)
-#define ISR_SAD	 (1u << 9)
+#define ISR_SAD  (1u << 9)
 /* Cleared by writing 1; the others follow the bus. */
 #define ISR_W1C                                                                                    \
 	(ISR_SSD | X100_I2C_ISR_ALD | X100_I2C_ISR_ITE | X100_I2C_ISR_IRF | ISR_GCAD | ISR_SAD |   \
 	 X100_I2C_ISR_BED)
 #define BUS_IDLE 3u /* SDA and SCL high */
 
-enum { ICR, ISR, ISAR, IDBR, IBMR };
+enum {
+	ICR,
+	ISR,
+	ISAR,
+	IDBR,
+	IBMR
+};
 
 static void stop(X100I2c *i2c)
 {
@@ -60,7 +66,7 @@ static void receive(X100Chip *chip)
 		i2c->isr |= X100_I2C_ISR_ACKNAK;
 }
 
-/* TB was set: one byte in the direction of the transfer, after a START and before a STOP if asked. */
+/* TB was set: one byte either way, after a START and before a STOP if asked. */
 static void transfer_byte(X100Chip *chip)
 {
 	const uint32_t enabled = X100_I2C_ICR_IUE | X100_I2C_ICR_SCLE;

@@ -51,7 +51,8 @@ static void fire(X100Chip *chip, unsigned int pin)
 	}
 	if (rte & X100_RTE_LOGICAL) {
 		x100_guest_error(chip, X100_ONCE(X100_ONCE_OTHER, pin),
-				 "I/O APIC pin %u: logical destinations are not known to work", pin);
+				 "I/O APIC pin %u: logical destinations are not known to work",
+				 pin);
 		chip->counters.interrupts_dropped++;
 		return;
 	}
@@ -123,7 +124,8 @@ static void icr_send(X100Chip *chip, unsigned int n, uint32_t low)
 	case 2u << 18:
 	case 3u << 18: /* the sender is no CPU, so "all but self" is all */
 		CPU_FOREACH(cs)
-			to_lapic(chip, X86_CPU(cs)->apic_id, mode, low & X100_ICR_VECTOR_MASK, false);
+			to_lapic(chip, X86_CPU(cs)->apic_id, mode, low & X100_ICR_VECTOR_MASK,
+				 false);
 		return;
 	default:
 		x100_guest_error(chip, X100_ONCE(X100_ONCE_OTHER, 0x40 + n),
@@ -153,10 +155,11 @@ void x100_icr_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100_si
 		return;
 	}
 	/*
-	 * The host may have written code through its mapping of GDDR, which QEMU cannot see: what was
-	 * translated from there before the doorbell is stale. A real card is coherent.
+	 * The host may have written code through its mapping of GDDR, which QEMU cannot see: what
+	 * was translated from there before the doorbell is stale. A real card is coherent.
 	 */
-	if (side == X100_HOST && tcg_enabled() && (value & X100_ICR_VECTOR_MASK) == X100_BOOT_VECTOR)
+	if (side == X100_HOST && tcg_enabled() &&
+	    (value & X100_ICR_VECTOR_MASK) == X100_BOOT_VECTOR)
 		tb_flush(first_cpu);
 	icr_send(chip, n, value);
 }

@@ -109,8 +109,10 @@ static void machine_init(MachineState *ms)
 	}
 	if (ms->smp.sockets != 1 || ms->smp.cores > MAX_CORES || ms->smp.threads > MAX_THREADS ||
 	    ms->smp.cpus != ms->smp.cores * ms->smp.threads) {
-		error_report("x100: -smp must be N,sockets=1,cores=C,threads=T with N = C x T, C up to %d, "
-			     "T up to %d", MAX_CORES, MAX_THREADS);
+		error_report(
+			"x100: -smp must be N,sockets=1,cores=C,threads=T with N = C x T, C up to %d, "
+			"T up to %d",
+			MAX_CORES, MAX_THREADS);
 		exit(EXIT_FAILURE);
 	}
 	new_chip(xms);
@@ -210,7 +212,7 @@ static void class_init(ObjectClass *klass, void *data)
 	mc->no_parallel = 1;
 	mc->no_floppy = 1;
 	mc->no_cdrom = 1;
-	/* GDDR belongs to the chip, QEMU's own RAM stays unused (and below what kvmvapic asks for). */
+	/* GDDR belongs to the chip; QEMU's own RAM stays unused. */
 	mc->default_ram_size = 0;
 	object_class_property_add_str(klass, "product", get_product, set_product);
 	object_class_property_set_description(klass, "product", "3120A, 5110P or 7120P");
@@ -219,14 +221,18 @@ static void class_init(ObjectClass *klass, void *data)
 	object_class_property_add_str(klass, "socket", get_socket, set_socket);
 	object_class_property_set_description(klass, "socket", "path of the vfio-user socket");
 	object_class_property_add_str(klass, "serial-number", get_serial_number, set_serial_number);
-	object_class_property_set_description(klass, "serial-number", "12 characters in DBOX SWF1X");
+	object_class_property_set_description(klass, "serial-number",
+					      "12 characters in DBOX SWF1X");
 	object_class_property_add(klass, "gddr", "size", get_gddr, set_gddr, NULL, NULL);
-	object_class_property_set_description(klass, "gddr", "memory fitted; 31/32 of it is visible");
+	object_class_property_set_description(klass, "gddr",
+					      "memory fitted; 31/32 of it is visible");
 	object_class_property_add_bool(klass, "strict", get_strict, set_strict);
 	object_class_property_set_description(klass, "strict", "fault on what KNC lacks");
 	object_class_property_add_bool(klass, "trace", get_trace, set_trace);
-	object_class_property_set_description(klass, "trace", "no mmap of BAR0, count every access");
-	object_class_property_add_bool(klass, "training-fail", get_training_fail, set_training_fail);
+	object_class_property_set_description(klass, "trace",
+					      "no mmap of BAR0, count every access");
+	object_class_property_add_bool(klass, "training-fail", get_training_fail,
+				       set_training_fail);
 	object_class_property_set_description(klass, "training-fail", "memory training fails");
 }
 

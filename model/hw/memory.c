@@ -114,7 +114,7 @@ static bool gddr_init(X100Chip *chip, Error **errp)
 {
 	uint64_t top = chip->gddr_fitted / X100_GDDR_ECC_DEN * X100_GDDR_ECC_NUM;
 
-	/* Below 32 MiB the boot protocol has no room, above 16 GiB no product's aperture shows it. */
+	/* The download address is at 64 MiB; no product's aperture shows more than 16 GiB. */
 	if (chip->gddr_fitted % (32 * MiB) || chip->gddr_fitted < 128 * MiB ||
 	    chip->gddr_fitted > 16 * GiB) {
 		error_setg(errp, "x100: gddr must be 128M to 16G, in steps of 32M");

@@ -11,12 +11,30 @@
  * their fuse words are made up in the same form.
  */
 static const X100Product products[] = {
-	{ .name = "3120A", .stepping = 2, .channels = 12, .icc = 20, .ratio = 0x416,
-	  .mem_ratio = 0x64, .fuse = 0x373, .meminfo = 0xFA13 },
-	{ .name = "5110P", .stepping = 3, .channels = 16, .icc = 19, .ratio = 0x414,
-	  .mem_ratio = 0x64, .fuse = 0x250, .meminfo = 0xFA13 },
-	{ .name = "7120P", .stepping = 2, .channels = 16, .icc = 21, .ratio = 0x41A,
-	  .mem_ratio = 0x6E, .fuse = 0x712 & 0x3FF, .meminfo = 0xFB13 },
+	{ .name = "3120A",
+	  .stepping = 2,
+	  .channels = 12,
+	  .icc = 20,
+	  .ratio = 0x416,
+	  .mem_ratio = 0x64,
+	  .fuse = 0x373,
+	  .meminfo = 0xFA13 },
+	{ .name = "5110P",
+	  .stepping = 3,
+	  .channels = 16,
+	  .icc = 19,
+	  .ratio = 0x414,
+	  .mem_ratio = 0x64,
+	  .fuse = 0x250,
+	  .meminfo = 0xFA13 },
+	{ .name = "7120P",
+	  .stepping = 2,
+	  .channels = 16,
+	  .icc = 21,
+	  .ratio = 0x41A,
+	  .mem_ratio = 0x6E,
+	  .fuse = 0x712 & 0x3FF,
+	  .meminfo = 0xFB13 },
 };
 
 const X100Product *x100_product(const char *name)

@@ -21,7 +21,7 @@ enum keep {
  * written, the others are read-only; @w1c bits are cleared by writing 1.
  */
 typedef struct Row {
-	uint32_t first; /* BAR4 offset */
+	uint32_t first;         /* BAR4 offset */
 	uint16_t count, stride; /* registers, bytes from one to the next */
 	const char *name;
 	uint32_t reset, writable, w1c;
@@ -61,7 +61,7 @@ static uint32_t etc_hi_read(X100Chip *chip, unsigned int n)
 	return (uint32_t)(x100_etc_raw(chip) >> 32);
 }
 
-/* Log bits 1, 3, 5, 7 are cleared by writing 1, status bits are read-only, bit 31 freezes the ETC. */
+/* Log bits 1, 3, 5, 7 are write 1 to clear, status bits read-only; bit 31 freezes the ETC. */
 static void thermal_int_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100_side side)
 {
 	*x100_reg(chip, X100_SBOX_THERMAL_INT_STATUS) &= ~(value & 0xAA);
@@ -322,8 +322,8 @@ static const Row rows[] = {
 	{ SBOX(X100_SBOX_DCR), 1, 4, "DCR", .writable = ALL },
 
 	/*
-	 * I/O APIC (3.8). Version and entry count are unknown; software must not rely on them, so the
-	 * count given is wrong. Writes to 0xA800 and 0xA810 are strays of the old card kernel.
+	 * I/O APIC (3.8). Version and entry count are unknown; software must not rely on them, so
+	 * the count given is wrong. Writes to 0xA800 and 0xA810 are strays of the old card kernel.
 	 */
 	{ SBOX(X100_SBOX_APICIDR), 1, 4, "APICIDR", .write = nothing },
 	{ SBOX(X100_SBOX_APICVER), 1, 4, "APICVER", 0x00000011, .write = nothing },
@@ -379,11 +379,10 @@ static void reset_variable(X100Chip *chip)
 	*x100_reg(chip, X100_SBOX_EMON_CNT(0)) = p->ratio | 0xABu << 16;
 	*x100_reg(chip, X100_SBOX_EMON_CNT(1)) = p->ratio | 0xABu << 16;
 	*x100_reg(chip, X100_SBOX_EMON_CNT(2)) = 0x018 | 0x8Du << 16;
-	*x100_reg(chip, X100_SBOX_RSC0) =
-		chip->cores << X100_STRAP_CORES_SHIFT |
-		((1u << chip->threads) - 1) << X100_STRAP_THREADS_SHIFT |
-		p->channels << X100_STRAP_CHANNELS_SHIFT | X100_STRAP_ECC |
-		p->icc << X100_STRAP_ICC_SHIFT;
+	*x100_reg(chip, X100_SBOX_RSC0) = chip->cores << X100_STRAP_CORES_SHIFT |
+					  ((1u << chip->threads) - 1) << X100_STRAP_THREADS_SHIFT |
+					  p->channels << X100_STRAP_CHANNELS_SHIFT |
+					  X100_STRAP_ECC | p->icc << X100_STRAP_ICC_SHIFT;
 	*x100_reg(chip, X100_SBOX_RSC1) = p->fuse | p->meminfo << X100_STRAP_MEMINFO_SHIFT;
 
 	memcpy(serial, chip->serial_number, MIN(strlen(chip->serial_number), sizeof(serial)));

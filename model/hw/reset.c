@@ -93,8 +93,9 @@ void x100_chip_machine_reset(X100Chip *chip, bool guest, bool cold)
 		if (chip->phase == X100_OFF_BUS)
 			x100_pcie_set_present(chip->pcie, true);
 		if (guest) {
-			x100_guest_error(chip, 0, "a CPU shut down after a triple fault; "
-						  "the card is dead until it is reset");
+			x100_guest_error(chip, 0,
+					 "a CPU shut down after a triple fault; "
+					 "the card is dead until it is reset");
 			chip->phase = X100_DEAD;
 			first_cpu->halted = 1;
 			return;

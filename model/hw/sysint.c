@@ -23,7 +23,7 @@ static void deliver(X100Chip *chip, uint32_t causes)
 				continue;
 			chip->counters.interrupts_to_host++;
 			x100_pcie_msg(chip->pcie, v);
-			/* Auto-clear takes every source of the vector, not just the one that fired. */
+			/* Auto-clear takes every source of the vector, fired or not. */
 			if (msix)
 				cleared |= mxar & *x100_reg(chip, X100_SBOX_SIAC0);
 		}

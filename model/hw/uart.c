@@ -9,8 +9,8 @@
 
 enum {
 	REG_DATA = X100_UART_RHR, /* and DLL */
-	REG_IER = X100_UART_IER, /* and DLH */
-	REG_FCR = X100_UART_FCR, /* read: IIR; and EFR */
+	REG_IER = X100_UART_IER,  /* and DLH */
+	REG_FCR = X100_UART_FCR,  /* read: IIR; and EFR */
 	REG_LCR = X100_UART_LCR,
 	REG_MCR = X100_UART_MCR, /* and XON1 */
 	REG_LSR = X100_UART_LSR, /* and XON2 */
@@ -25,23 +25,23 @@ enum {
 	REG_EFCR = 0xF,
 };
 
-#define LCR_EFR_ACCESS	  0xBF
-#define LCR_DIVISOR	  0x80
-#define LCR_8N1		  0x03
-#define FCR_ENABLE	  0x01
-#define FCR_RESET_RX	  0x02
-#define FCR_RESET_TX	  0x04
-#define MCR_TCR_TLR	  0x04
-#define MCR_LOOP	  0x10
-#define MCR_PRESCALE_4	  0x80
-#define EFR_ENHANCED	  0x10
-#define LSR_DATA	  0x01
-#define LSR_OVERRUN	  0x02
-#define LSR_THR_EMPTY	  0x20
-#define LSR_IDLE	  0x40
-#define MSR_CTS		  0x10
-#define IOCONTROL_RESET	  0x08
-#define SPEED		  115200 /* what the other end of the line is set to */
+#define LCR_EFR_ACCESS  0xBF
+#define LCR_DIVISOR     0x80
+#define LCR_8N1         0x03
+#define FCR_ENABLE      0x01
+#define FCR_RESET_RX    0x02
+#define FCR_RESET_TX    0x04
+#define MCR_TCR_TLR     0x04
+#define MCR_LOOP        0x10
+#define MCR_PRESCALE_4  0x80
+#define EFR_ENHANCED    0x10
+#define LSR_DATA        0x01
+#define LSR_OVERRUN     0x02
+#define LSR_THR_EMPTY   0x20
+#define LSR_IDLE        0x40
+#define MSR_CTS         0x10
+#define IOCONTROL_RESET 0x08
+#define SPEED           115200 /* what the other end of the line is set to */
 
 static void fifo_clear(X100Fifo *f)
 {
@@ -375,6 +375,6 @@ void x100_uart_reset(X100Chip *chip)
 
 void x100_uart_init(X100Chip *chip)
 {
-	qemu_chr_fe_set_handlers(&chip->uart.chr, chr_can_receive, chr_receive, NULL, NULL, chip, NULL,
-				 true);
+	qemu_chr_fe_set_handlers(&chip->uart.chr, chr_can_receive, chr_receive, NULL, NULL, chip,
+				 NULL, true);
 }

@@ -18,7 +18,8 @@ static bool through_smpt(X100Chip *chip, uint64_t card, void *buf, size_t len, b
 	if (chip->smpt_valid & (1u << entry))
 		return x100_pcie_dma(chip->pcie, host, buf, len, is_write);
 	x100_guest_error(chip, X100_ONCE(X100_ONCE_WINDOW, entry),
-			 "access at 0x%010" PRIx64 " through SMPT entry %u, not set since the reset",
+			 "access at 0x%010" PRIx64
+			 " through SMPT entry %u, not set since the reset",
 			 card, entry);
 	if (!is_write)
 		memset(buf, 0xFF, len);
@@ -32,7 +33,8 @@ bool x100_chip_bus_access(X100Chip *chip, uint64_t addr, void *buf, size_t len, 
 
 	if (addr < top && len <= top - addr && chip->trained) {
 		if (is_write)
-			address_space_write(&address_space_memory, addr, MEMTXATTRS_UNSPECIFIED, buf, len);
+			address_space_write(&address_space_memory, addr, MEMTXATTRS_UNSPECIFIED,
+					    buf, len);
 		else
 			memcpy(buf, (uint8_t *)memory_region_get_ram_ptr(&chip->gddr) + addr, len);
 		return true;
