@@ -30,7 +30,8 @@ typedef struct Row {
 	void (*write)(X100Chip *chip, unsigned int n, uint32_t value, enum x100_side side);
 } Row;
 
-#define ALL 0xFFFFFFFFu
+#define ALL        0xFFFFFFFFu
+#define MAX_LOGGED 4096
 
 uint32_t *x100_reg(X100Chip *chip, uint32_t offset)
 {
@@ -43,8 +44,12 @@ void x100_guest_error(X100Chip *chip, uint64_t key, const char *fmt, ...)
 	va_list ap;
 
 	chip->counters.guest_errors++;
-	if (key && !g_hash_table_add(chip->logged, g_memdup2(&key, sizeof(key))))
-		return;
+	if (key) {
+		/* A table with an end: addresses come from software that may be hostile. */
+		if (g_hash_table_size(chip->logged) >= MAX_LOGGED ||
+		    !g_hash_table_add(chip->logged, g_memdup2(&key, sizeof(key))))
+			return;
+	}
 	va_start(ap, fmt);
 	text = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
