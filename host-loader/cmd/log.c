@@ -15,12 +15,12 @@ static void print_text(const char *text, size_t size)
 
 static void print_run(const struct x100_run *run)
 {
-	char text[X100_RECORD_CONSOLE + 1];
+	char text[X100_RECORD_CONSOLE + 1], reason[X100_REASON_TEXT];
 	size_t size = x100_run_console(run, text);
 
 	printf("--- bootstrap, run %u ---\n", run->seq);
 	if (run->reason)
-		printf("(last failure: %s)\n", x100_reason_words(run->reason));
+		printf("(last failure: %s)\n", x100_reason_text(run->reason, run->detail, reason));
 	print_text(text, size);
 }
 

@@ -4,28 +4,37 @@
 #include <json-c/json.h>
 
 #include <x100/boot.h>
+#include <x100/post.h>
 #include <x100/reason.h>
 
 #include "cmd.h"
 
 #define TICK_MS(ticks) ((double)(ticks)*64e-6)
 
+/* ms from the first stage of a run to the first time it was ready; negative if it never was. */
+static double ready_after(const struct x100_run *run)
+{
+	for (unsigned int i = 0; i < run->stages; i++)
+		if (run->stage[i].post == X100_POST_READY)
+			return TICK_MS(run->stage[i].etc - run->stage[0].etc);
+	return -1;
+}
+
 static void print_run(const char *title, const struct x100_run *run)
 {
-	char text[8];
+	char text[8], reason[X100_REASON_TEXT];
+	double ready;
 
 	printf("%-9s run %u, %u push%s, last POST %s (%s)", title, run->seq, run->pushes,
 	       run->pushes == 1 ? "" : "es", x100_post_text(run->post, text),
 	       x100_post_words(run->post));
-	if (run->stages > 1)
-		printf(", %.1f ms over %u stages",
-		       TICK_MS(run->stage[run->stages - 1].etc - run->stage[0].etc), run->stages);
+	ready = ready_after(run);
+	if (ready >= 0)
+		printf(", ready after %.1f ms", ready);
 	printf("\n");
 	if (run->reason)
-		printf("          last failure: %s (0x%llx, 0x%llx, 0x%llx, 0x%llx)\n",
-		       x100_reason_words(run->reason), (unsigned long long)run->detail[0],
-		       (unsigned long long)run->detail[1], (unsigned long long)run->detail[2],
-		       (unsigned long long)run->detail[3]);
+		printf("          last failure: %s\n",
+		       x100_reason_text(run->reason, run->detail, reason));
 }
 
 static void print_text(const struct x100_status *s)

@@ -345,7 +345,7 @@ struct x100_placement {
 	uint64_t cmdline_size; /* with the NUL */
 	uint64_t ramdisk;      /* 0 if there is none */
 	uint64_t ramdisk_size;
-	uint64_t run; /* where the kernel unpacks itself */
+	uint64_t run; /* all the memory the kernel uses until it is unpacked */
 	uint64_t run_size;
 };
 
@@ -435,6 +435,14 @@ int x100_cmdline(uint64_t aperture, const char *extra, const char *user, char te
 /* Words for enum x100_reason: what happened, and what to try. Never NULL. */
 const char *x100_reason_words(uint32_t reason);
 const char *x100_reason_hint(uint32_t reason);
+
+/*
+ * What happened with its particulars: value, size, limit, header field; of an exception: vector, error
+ * code, EIP, CR2. Those that are 0 are left out. Returns @text.
+ */
+#define X100_REASON_TEXT 256
+const char *x100_reason_text(uint32_t reason, const uint64_t detail[4],
+			     char text[X100_REASON_TEXT]);
 
 /* ------------------------------------------------------------------ boot record and logs */
 

@@ -78,6 +78,26 @@ const char *x100_reason_hint(uint32_t reason)
 	}
 }
 
+const char *x100_reason_text(uint32_t reason, const uint64_t detail[4], char text[X100_REASON_TEXT])
+{
+	static const char *const exception[4] = { "vector", "error code", "EIP", "CR2" };
+	static const char *const other[4] = { "value", "size", "limit", "header field" };
+	const char *const *names = reason == X100_REASON_EXCEPTION ? exception : other;
+	int n = snprintf(text, X100_REASON_TEXT, "%s", x100_reason_words(reason));
+	const char *before = " (";
+
+	for (int i = 0; i < 4; i++) {
+		if (!detail[i])
+			continue;
+		n += snprintf(text + n, X100_REASON_TEXT - (size_t)n, "%s%s 0x%llx", before,
+			      names[i], (unsigned long long)detail[i]);
+		before = ", ";
+	}
+	if (before[0] == ',')
+		snprintf(text + n, X100_REASON_TEXT - (size_t)n, ")");
+	return text;
+}
+
 const char *x100_post_words(uint32_t post)
 {
 	switch (post) {

@@ -17,11 +17,15 @@
 
 #include "why.h"
 
-#define HEADER_BYTES   0x264
-#define MIN_PROTOCOL   0x020A      /* the first with init_size and pref_address */
-#define OLD_INITRD_MAX 0x37FFFFFFu /* when the header says nothing */
-#define ELF_MAGIC      0x464C457Fu
-#define FIT_MAGIC      0xEDFE0DD0u
+#define HEADER_BYTES    0x264
+#define PROTOCOL_MIN    0x020A /* the first with init_size and pref_address */
+#define PROTOCOL_MAX    0x02FF
+#define PROTOCOL_PAGED  0x020F /* from here on kernels ask for whole pages */
+#define SETUP_SECTS_OLD 4      /* what 0 stands for */
+#define PAGE            4096u
+#define ALIGN_MAX       (1u << 30)
+#define ELF_MAGIC       0x464C457Fu
+#define FIT_MAGIC       0xEDFE0DD0u
 
 int blob_read(const struct x100_blob *blob, uint64_t offset, void *to, size_t size,
 	      struct x100_why *why)
@@ -71,85 +75,134 @@ static uint64_t get64(const uint8_t *p)
 struct placing {
 	struct x100_range ram; /* what the kernel can use below the hole at 0xFEE00000 */
 	struct x100_placement *place;
+	const struct x100_blob *image;
+	uint64_t entry; /* where the protected-mode code begins */
+	uint64_t code;  /* its bytes */
 	uint32_t *reason;
 	struct x100_why *why;
 	uint8_t header[HEADER_BYTES];
 };
 
-/* Note the reason and the two numbers that show it. */
-static int refuse(struct placing *p, int error, uint32_t reason, uint64_t is, uint64_t limit)
+/* Note the reason, with the same four particulars the bootstrap gives with it. */
+static int refuse(struct placing *p, int error, uint32_t reason, uint64_t value, uint64_t size,
+		  uint64_t limit, uint64_t field)
 {
+	const uint64_t detail[4] = { value, size, limit, field };
+	char text[X100_REASON_TEXT];
+
 	*p->reason = reason;
-	return x100_fail(p->why, error, "%s (0x%llx, 0x%llx)", x100_reason_words(reason),
-			 (unsigned long long)is, (unsigned long long)limit);
+	return x100_fail(p->why, error, "%s", x100_reason_text(reason, detail, text));
 }
 
-static int check_header(struct placing *p)
+#define BAD(reason, value, size, limit, field)                                                     \
+	refuse(p, X100_ERR_IMAGE, X100_REASON_##reason, value, size, limit, field)
+
+/* The file as a whole. */
+static int check_file(struct placing *p)
 {
 	struct x100_placement *place = p->place;
 	const uint8_t *h = p->header;
-	uint64_t setup, payload;
+	uint64_t size = place->image_size, setup, expected;
 
-	if (!place->image_size)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_SIZE_ZERO, 0, 0);
+	if (!size)
+		return BAD(SIZE_ZERO, 0, 0, 0, 0);
 	if (get32(h) == ELF_MAGIC)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_IS_ELF, get32(h), ELF_MAGIC);
+		return BAD(IS_ELF, 0, size, 0, 0);
 	if (get32(h) == FIT_MAGIC)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_IS_FIT, get32(h), FIT_MAGIC);
-	if (place->image_size < HEADER_BYTES)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_SIZE_SMALL, place->image_size,
-			      HEADER_BYTES);
+		return BAD(IS_FIT, 0, size, 0, 0);
+	if (size < HEADER_BYTES)
+		return BAD(SIZE_SMALL, 0, size, HEADER_BYTES, 0);
 	if (get32(h + X100_HDR_MAGIC) != X100_HDR_MAGIC_VALUE)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_NOT_BZIMAGE, get32(h + X100_HDR_MAGIC),
-			      X100_HDR_MAGIC_VALUE);
+		return BAD(NOT_BZIMAGE, get32(h + X100_HDR_MAGIC), size, 0, X100_HDR_MAGIC);
 	if (get16(h + X100_HDR_BOOT_FLAG) != X100_HDR_BOOT_FLAG_VALUE)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_BOOT_FLAG,
-			      get16(h + X100_HDR_BOOT_FLAG), X100_HDR_BOOT_FLAG_VALUE);
-	if (get16(h + X100_HDR_VERSION) < MIN_PROTOCOL)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_VERSION, get16(h + X100_HDR_VERSION),
-			      MIN_PROTOCOL);
+		return BAD(BOOT_FLAG, get16(h + X100_HDR_BOOT_FLAG), size, 0, X100_HDR_BOOT_FLAG);
+	setup = h[X100_HDR_SETUP_SECTS] ? h[X100_HDR_SETUP_SECTS] : SETUP_SECTS_OLD;
+	setup = (setup + 1) * X100_HDR_SECTOR;
+	if (setup >= size)
+		return BAD(SETUP_SECTS, setup, size, 0, X100_HDR_SETUP_SECTS);
+	expected = setup + (uint64_t)get32(h + X100_HDR_SYSSIZE) * 16;
+	if (size < expected)
+		return BAD(TRUNCATED, expected, size, 0, X100_HDR_SYSSIZE);
+	if (size > expected)
+		return BAD(TOO_LONG, expected, size, 0, X100_HDR_SYSSIZE);
+	p->entry = place->image + setup;
+	p->code = size - setup;
+	return X100_OK;
+}
+
+/* Header fields the kernel or its 32-bit entry depends on. */
+static int check_header(struct placing *p)
+{
+	const uint8_t *h = p->header;
+	uint32_t version = get16(h + X100_HDR_VERSION), align = get32(h + X100_HDR_ALIGNMENT);
+	uint32_t offset = get32(h + X100_HDR_PAYLOAD_OFFSET);
+	uint32_t length = get32(h + X100_HDR_PAYLOAD_LENGTH);
+	uint32_t init_size = get32(h + X100_HDR_INIT_SIZE);
+	uint64_t preferred = get64(h + X100_HDR_PREF_ADDRESS);
+	struct x100_range body = { 0, p->code };
+	uint8_t unpacked[4];
+	int ret;
+
+	if (version < PROTOCOL_MIN || version > PROTOCOL_MAX)
+		return BAD(VERSION, version, 0, PROTOCOL_MIN, X100_HDR_VERSION);
 	if (!(h[X100_HDR_LOADFLAGS] & X100_HDR_LOADED_HIGH))
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_NOT_HIGH, h[X100_HDR_LOADFLAGS],
-			      X100_HDR_LOADED_HIGH);
-	setup = ((h[X100_HDR_SETUP_SECTS] ? h[X100_HDR_SETUP_SECTS] : 4) + 1) * X100_HDR_SECTOR;
-	if (setup >= place->image_size)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_SETUP_SECTS, setup, place->image_size);
-	payload = (uint64_t)get32(h + X100_HDR_SYSSIZE) * 16;
-	if (payload > place->image_size - setup)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_TRUNCATED, setup + payload,
-			      place->image_size);
+		return BAD(NOT_HIGH, h[X100_HDR_LOADFLAGS], 0, 0, X100_HDR_LOADFLAGS);
+	if (h[X100_HDR_RELOCATABLE] > 1)
+		return BAD(RELOCATABLE, h[X100_HDR_RELOCATABLE], 0, 1, X100_HDR_RELOCATABLE);
+	if (align < PAGE || align > ALIGN_MAX || (align & (align - 1)))
+		return BAD(ALIGNMENT, align, 0, ALIGN_MAX, X100_HDR_ALIGNMENT);
+	if (preferred & (align - 1))
+		return BAD(ALIGNMENT, preferred, 0, align, X100_HDR_PREF_ADDRESS);
+
+	/* The last word of the compressed kernel is its size unpacked. */
+	if (length < sizeof(unpacked) || !x100_range_inside(body, offset, length))
+		return BAD(PAYLOAD, offset, length, p->code, X100_HDR_PAYLOAD_OFFSET);
+	ret = blob_read(p->image,
+			p->place->image_size - p->code + offset + length - sizeof(unpacked),
+			unpacked, sizeof(unpacked), p->why);
+	if (ret)
+		return ret;
+	if (init_size < p->code || init_size < get32(unpacked) ||
+	    (version >= PROTOCOL_PAGED && init_size % PAGE))
+		return BAD(INIT_SIZE, init_size, get32(unpacked), p->code, X100_HDR_INIT_SIZE);
 	return X100_OK;
 }
 
 /*
- * Where the decompressor puts the kernel: a relocatable one at its own start rounded up to the
- * alignment, any other at its preferred address.
+ * Memory the kernel uses while it unpacks itself: a relocatable one moves up from where it lies to
+ * its alignment, but not below its preferred address; any other moves to its preferred address, yet
+ * needs the memory behind its image on the way, too.
  */
 static int check_run(struct placing *p)
 {
 	struct x100_placement *place = p->place;
 	const uint8_t *h = p->header;
-	uint64_t align = get32(h + X100_HDR_ALIGNMENT);
-	uint64_t setup =
-		((h[X100_HDR_SETUP_SECTS] ? h[X100_HDR_SETUP_SECTS] : 4) + 1) * X100_HDR_SECTOR;
-	uint64_t preferred = get64(h + X100_HDR_PREF_ADDRESS);
+	uint64_t preferred = get64(h + X100_HDR_PREF_ADDRESS), end, out;
+	uint64_t init_size = get32(h + X100_HDR_INIT_SIZE);
 
-	place->run = preferred;
-	place->run_size = get32(h + X100_HDR_INIT_SIZE);
-	if (h[X100_HDR_RELOCATABLE]) {
-		if (!align || (align & (align - 1)))
-			return refuse(p, X100_ERR_IMAGE, X100_REASON_ALIGNMENT, align, 0);
-		place->run = (place->image + setup + align - 1) & ~(align - 1);
-		if (place->run < preferred)
-			place->run = preferred;
+	if (!x100_range_align_up(p->entry, get32(h + X100_HDR_ALIGNMENT), &out) || out < preferred)
+		out = preferred;
+	if (!x100_range_inside(p->ram, out, init_size))
+		return BAD(RUN_RANGE, out, init_size, p->ram.size, X100_HDR_INIT_SIZE);
+	end = out + init_size;
+	place->run = place->image;
+	place->run_size = end - place->run;
+	if (h[X100_HDR_RELOCATABLE])
+		return X100_OK;
+	if (!x100_range_inside(p->ram, preferred, init_size) || preferred < X100_LOW_END)
+		return BAD(RUN_RANGE, preferred, init_size, p->ram.size, X100_HDR_PREF_ADDRESS);
+	if (preferred < p->entry && preferred + init_size > place->image)
+		return BAD(RUN_RANGE, preferred, init_size, place->image, X100_HDR_PREF_ADDRESS);
+	if (preferred < place->run) {
+		place->run = preferred;
+		place->run_size = end - preferred;
 	}
-	if (!place->run_size)
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_INIT_SIZE, place->run_size, 0);
-	if (!x100_range_inside(p->ram, place->run, place->run_size))
-		return refuse(p, X100_ERR_IMAGE, X100_REASON_RUN_RANGE, place->run,
-			      place->run_size);
 	return X100_OK;
 }
+
+#undef BAD
+#define BAD(reason, limit, field)                                                                  \
+	refuse(p, X100_ERR_RAMDISK, X100_REASON_##reason, disk.base, disk.size, limit, field)
 
 static int check_ramdisk(struct placing *p)
 {
@@ -160,22 +213,18 @@ static int check_ramdisk(struct placing *p)
 	struct x100_range run = { place->run, place->run_size };
 	uint64_t most = get32(p->header + X100_HDR_INITRD_MAX);
 
-	if (!most)
-		most = OLD_INITRD_MAX;
-	if (!disk.base || !x100_range_inside(p->ram, disk.base, disk.size))
-		return refuse(p, X100_ERR_RAMDISK, X100_REASON_RAMDISK_RANGE, disk.base, disk.size);
+	if (disk.base < X100_LOW_END)
+		return BAD(RESERVED_OVERLAP, X100_LOW_END, X100_HDR_RAMDISK_IMAGE);
+	if (!x100_range_inside(p->ram, disk.base, disk.size))
+		return BAD(RAMDISK_RANGE, p->ram.size, X100_HDR_RAMDISK_IMAGE);
 	if (x100_range_end(disk) - 1 > most)
-		return refuse(p, X100_ERR_RAMDISK, X100_REASON_RAMDISK_HIGH,
-			      x100_range_end(disk) - 1, most);
+		return BAD(RAMDISK_HIGH, most, X100_HDR_INITRD_MAX);
 	if (x100_range_overlaps(disk, image))
-		return refuse(p, X100_ERR_RAMDISK, X100_REASON_RAMDISK_IMAGE, disk.base,
-			      x100_range_end(image));
+		return BAD(RAMDISK_IMAGE, x100_range_end(image), X100_HDR_RAMDISK_IMAGE);
 	if (x100_range_overlaps(disk, cmdline))
-		return refuse(p, X100_ERR_RAMDISK, X100_REASON_RAMDISK_CMDLINE, disk.base,
-			      x100_range_end(cmdline));
+		return BAD(RAMDISK_CMDLINE, x100_range_end(cmdline), X100_HDR_RAMDISK_IMAGE);
 	if (x100_range_overlaps(disk, run))
-		return refuse(p, X100_ERR_RAMDISK, X100_REASON_RAMDISK_KERNEL, disk.base,
-			      x100_range_end(run));
+		return BAD(RAMDISK_KERNEL, x100_range_end(run), X100_HDR_RAMDISK_IMAGE);
 	return X100_OK;
 }
 
@@ -183,8 +232,8 @@ int x100_place(uint32_t spad2, uint64_t aperture, uint64_t memory, const struct 
 	       const struct x100_blob *ramdisk, uint64_t cmdline_size, uint64_t ramdisk_at,
 	       struct x100_placement *place, uint32_t *reason, struct x100_why *why)
 {
-	struct placing p = { .place = place, .reason = reason, .why = why };
-	uint32_t boot = x100_spad2_addr(spad2);
+	struct placing p = { .place = place, .image = image, .reason = reason, .why = why };
+	uint32_t boot = x100_spad2_addr(spad2), allowed;
 	int ret;
 
 	memset(place, 0, sizeof(*place));
@@ -209,10 +258,13 @@ int x100_place(uint32_t spad2, uint64_t aperture, uint64_t memory, const struct 
 		place->ramdisk_size = ramdisk->size;
 	}
 	if (image->size > p.ram.size - boot)
-		return refuse(&p, X100_ERR_IMAGE, X100_REASON_SIZE_HUGE, image->size,
-			      p.ram.size - boot);
+		return refuse(&p, X100_ERR_IMAGE, X100_REASON_SIZE_HUGE, boot, image->size,
+			      p.ram.size - boot, 0);
+
 	ret = blob_read(image, 0, p.header, image->size < HEADER_BYTES ? image->size : HEADER_BYTES,
 			why);
+	if (!ret)
+		ret = check_file(&p);
 	if (!ret)
 		ret = check_header(&p);
 	if (!ret)
@@ -221,11 +273,11 @@ int x100_place(uint32_t spad2, uint64_t aperture, uint64_t memory, const struct 
 		return ret;
 	if (!x100_range_inside(p.ram, place->cmdline, cmdline_size))
 		return refuse(&p, X100_ERR_IMAGE, X100_REASON_CMDLINE_RANGE, place->cmdline,
-			      cmdline_size);
-	if (get32(p.header + X100_HDR_CMDLINE_SIZE) &&
-	    cmdline_size > (uint64_t)get32(p.header + X100_HDR_CMDLINE_SIZE) + 1)
-		return refuse(&p, X100_ERR_CMDLINE, X100_REASON_CMDLINE_LONG, cmdline_size,
-			      get32(p.header + X100_HDR_CMDLINE_SIZE));
+			      cmdline_size, p.ram.size, 0);
+	allowed = get32(p.header + X100_HDR_CMDLINE_SIZE);
+	if (cmdline_size > (uint64_t)allowed + 1)
+		return refuse(&p, X100_ERR_CMDLINE, X100_REASON_CMDLINE_LONG, place->cmdline,
+			      cmdline_size - 1, allowed, X100_HDR_CMDLINE_SIZE);
 	if (place->ramdisk_size)
 		return check_ramdisk(&p);
 	return X100_OK;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <x100/boot.h>
 #include <x100/irq.h>
@@ -115,6 +117,15 @@ static int build_cmdline(struct pushing *p, uint64_t *size)
 			    &p->card->why);
 }
 
+/* Map the pages of [at, at + size) before they are written to; how well that went does not matter. */
+static void populate(uint8_t *at, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = (uintptr_t)at & ~(page - 1);
+
+	madvise((void *)start, (uintptr_t)at + size - start, MADV_POPULATE_WRITE);
+}
+
 static int copy_blob(struct pushing *p, enum x100_push_step step, const struct x100_blob *blob,
 		     uint64_t to)
 {
@@ -134,7 +145,11 @@ static int copy_blob(struct pushing *p, enum x100_push_step step, const struct x
 		}
 		progress(p, step, done, blob->size);
 		if (card->window_at && at + part <= card->window.size) {
-			/* Straight from the page cache into the aperture, in ascending order. */
+			/*
+			 * Straight from the page cache into the aperture, in ascending order. Pages
+			 * of the model's memory come in one go; a BAR has none and says so.
+			 */
+			populate(card->window_at + at, part);
 			ret = blob_read(blob, done, card->window_at + at, part, &card->why);
 		} else {
 			if (!buffer)
@@ -257,15 +272,15 @@ static int refused(struct pushing *p)
 {
 	struct x100_record record;
 	const struct x100_run *run;
+	char text[X100_REASON_TEXT];
 
 	if (x100_record_read(p->card, &record))
 		return card_fail(p->card, X100_ERR_REFUSED,
 				 "POST nA: image refused; it gives no reason");
 	run = x100_record_current(&record);
 	p->result->reason = run->reason;
-	return card_fail(p->card, X100_ERR_REFUSED, "%s (0x%llx, 0x%llx)",
-			 x100_reason_words(run->reason), (unsigned long long)run->detail[0],
-			 (unsigned long long)run->detail[1]);
+	return card_fail(p->card, X100_ERR_REFUSED, "%s",
+			 x100_reason_text(run->reason, run->detail, text));
 }
 
 /* The card is waiting for an image again, in the same run, and has counted our boot interrupt. */

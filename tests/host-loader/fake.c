@@ -491,7 +491,7 @@ struct x100_blob fake_image(size_t size)
 	uint64_t preferred = 0x1000000;
 
 	assert_non_null(p);
-	assert_true(size >= 0x1000 && size % 16 == 0);
+	assert_true(size >= 0x1000 && size <= 0x1800000 && size % 16 == 0);
 	for (size_t i = 0; i < size; i++)
 		p[i] = (uint8_t)(i * 7 + (i >> 9));
 	memset(p, 0, 0x300);
@@ -509,6 +509,9 @@ struct x100_blob fake_image(size_t size)
 	put32(p + X100_HDR_CMDLINE_SIZE, 2047);
 	memcpy(p + X100_HDR_PREF_ADDRESS, &preferred, 8);
 	put32(p + X100_HDR_INIT_SIZE, 0x1800000);
+	put32(p + X100_HDR_PAYLOAD_OFFSET, 0x100);
+	put32(p + X100_HDR_PAYLOAD_LENGTH, 0x400);
+	put32(p + 4 * 512 + 0x100 + 0x400 - 4, 0x800000); /* its size unpacked */
 	return (struct x100_blob){ .size = size, .memory = p, .fd = -1 };
 }
 

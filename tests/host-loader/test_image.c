@@ -131,19 +131,23 @@ static void a_good_image_is_placed(void **state)
 	assert_int_equal(p.at.image, 0x04000000);
 	assert_int_equal(p.at.cmdline, 0x04400000);
 	assert_int_equal(p.at.ramdisk, 0x08000000);
-	/* Its start rounded up to 16 MiB. */
-	assert_int_equal(p.at.run, 0x05000000);
-	assert_int_equal(p.at.run_size, 0x1800000);
+	/* From the image to init_size behind its start rounded up to 16 MiB. */
+	assert_int_equal(p.at.run, 0x04000000);
+	assert_int_equal(p.at.run + p.at.run_size, 0x05000000 + 0x1800000);
 	fake_blob_free(&image);
 }
 
 static void a_kernel_that_cannot_move_runs_where_it_wants(void **state)
 {
 	struct x100_blob image = fake_image(4 << 20);
+	struct placed p;
 
 	(void)state;
 	((uint8_t *)image.memory)[X100_HDR_RELOCATABLE] = 0;
-	assert_int_equal(place(&image, 0).at.run, 0x1000000);
+	p = place(&image, 0);
+	assert_int_equal(p.ret, X100_OK);
+	assert_int_equal(p.at.run, 0x1000000);
+	assert_int_equal(p.at.run + p.at.run_size, 0x05000000 + 0x1800000);
 	fake_blob_free(&image);
 }
 
@@ -169,12 +173,28 @@ static const struct damage damages[] = {
 	  X100_REASON_TRUNCATED },
 	{ "alignment 0", X100_HDR_ALIGNMENT, 0, 4, X100_ERR_IMAGE, X100_REASON_ALIGNMENT },
 	{ "alignment 3", X100_HDR_ALIGNMENT, 3, 4, X100_ERR_IMAGE, X100_REASON_ALIGNMENT },
+	{ "one unit long", X100_HDR_SYSSIZE, ((4 << 20) - 4 * 512) / 16 - 1, 4, X100_ERR_IMAGE,
+	  X100_REASON_TOO_LONG },
+	{ "relocatable 2", X100_HDR_RELOCATABLE, 2, 1, X100_ERR_IMAGE, X100_REASON_RELOCATABLE },
+	{ "alignment below a page", X100_HDR_ALIGNMENT, 2048, 4, X100_ERR_IMAGE,
+	  X100_REASON_ALIGNMENT },
+	{ "preferred not aligned", X100_HDR_PREF_ADDRESS, 0x1001000, 8, X100_ERR_IMAGE,
+	  X100_REASON_ALIGNMENT },
+	{ "payload outside", X100_HDR_PAYLOAD_OFFSET, 0xFFFFFF00, 4, X100_ERR_IMAGE,
+	  X100_REASON_PAYLOAD },
+	{ "payload too long", X100_HDR_PAYLOAD_LENGTH, 0xFFFFFFFF, 4, X100_ERR_IMAGE,
+	  X100_REASON_PAYLOAD },
+	{ "no payload", X100_HDR_PAYLOAD_LENGTH, 3, 4, X100_ERR_IMAGE, X100_REASON_PAYLOAD },
 	{ "init size 0", X100_HDR_INIT_SIZE, 0, 4, X100_ERR_IMAGE, X100_REASON_INIT_SIZE },
-	{ "init size 4 GiB", X100_HDR_INIT_SIZE, 0xFFFFFFFF, 4, X100_ERR_IMAGE,
+	{ "init size below the kernel unpacked", X100_HDR_INIT_SIZE, 0x7FF000, 4, X100_ERR_IMAGE,
+	  X100_REASON_INIT_SIZE },
+	{ "init size not in pages", X100_HDR_INIT_SIZE, 0x1800010, 4, X100_ERR_IMAGE,
+	  X100_REASON_INIT_SIZE },
+	{ "init size 4 GiB", X100_HDR_INIT_SIZE, 0xFFFFF000, 4, X100_ERR_IMAGE,
 	  X100_REASON_RUN_RANGE },
 	{ "preferred above memory", X100_HDR_PREF_ADDRESS, 1ull << 40, 8, X100_ERR_IMAGE,
 	  X100_REASON_RUN_RANGE },
-	{ "preferred wraps", X100_HDR_PREF_ADDRESS, UINT64_MAX, 8, X100_ERR_IMAGE,
+	{ "preferred wraps", X100_HDR_PREF_ADDRESS, 0xFFFFFFFFFF000000, 8, X100_ERR_IMAGE,
 	  X100_REASON_RUN_RANGE },
 	{ "short command line", X100_HDR_CMDLINE_SIZE, 10, 4, X100_ERR_CMDLINE,
 	  X100_REASON_CMDLINE_LONG },
@@ -242,7 +262,8 @@ static void ramdisks_in_the_way_are_refused_for_their_reason(void **state)
 		{ 0x0440003F, X100_REASON_RAMDISK_CMDLINE },
 		{ 0x05000000, X100_REASON_RAMDISK_KERNEL },
 		{ 0x067FFFFF, X100_REASON_RAMDISK_KERNEL },
-		{ 0x04400040, X100_REASON_NONE },
+		{ 0x04400040, X100_REASON_RAMDISK_KERNEL },
+		{ 0x1000, X100_REASON_RESERVED_OVERLAP },
 		{ 0x06800000, X100_REASON_NONE },
 	};
 	struct x100_blob image = fake_image(4 << 20), disk = { .size = 4096, .fd = -1 };
@@ -261,12 +282,18 @@ static void ramdisks_in_the_way_are_refused_for_their_reason(void **state)
 
 static void an_image_that_reaches_the_ramdisk_is_refused(void **state)
 {
-	struct x100_blob image = fake_image(64 << 20);
+	struct x100_blob image = fake_image(16 << 20), disk = { .size = 4096, .fd = -1 };
+	struct x100_placement at;
+	struct x100_why why;
+	uint32_t reason;
 
 	(void)state;
-	/* The command line lies on the first bytes of the ramdisk. */
-	assert_int_equal(place(&image, 4096).reason, X100_REASON_RAMDISK_CMDLINE);
-	assert_int_equal(place(&image, 0).ret, X100_OK);
+	/* Downloaded to 16 MiB, it puts its command line on the first bytes of the ramdisk. */
+	x100_place(0x01000001, 8 * GIB, GIB, &image, &disk, 64, 0, &at, &reason, &why);
+	assert_int_equal(reason, X100_REASON_RAMDISK_CMDLINE);
+	assert_int_equal(x100_place(0x01000001, 8 * GIB, GIB, &image, NULL, 64, 0, &at, &reason,
+				    &why),
+			 X100_OK);
 	fake_blob_free(&image);
 }
 
