@@ -3,7 +3,6 @@
 registers are driven over the qtest socket as a card CPU would, and the host sits on the vfio-user socket.
 Nothing is faked; what the local APICs got is read with the monitor's "info lapic"."""
 
-import json
 import os
 import pathlib
 import re
@@ -17,6 +16,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "lib"))
 
 from card_bus import CardBus  # noqa: E402
+from qmp import Qmp  # noqa: E402
 from vfio_user import Client, wait_until  # noqa: E402
 
 QEMU = os.environ.get("X100_QEMU", str(TOP / "build" / "model" / "qemu-system-x86_64"))
@@ -24,29 +24,6 @@ START_TIMEOUT = 20
 
 DBOX, SBOX, GBOX0 = 0x08007C0000, 0x08007D0000, 0x08007A0000
 MS = 1000000
-
-
-class Qmp:
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(10)
-        self.sock.connect(path)
-        self.lines = self.sock.makefile("r")
-        self.lines.readline()
-        self("qmp_capabilities")
-
-    def __call__(self, command, **arguments):
-        self.sock.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "error" in answer:
-                raise RuntimeError(answer["error"]["desc"])
-            if "return" in answer:
-                return answer["return"]
-
-    def close(self):
-        self.lines.close()
-        self.sock.close()
 
 
 class Chip:

@@ -13,6 +13,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "lib"))
 
 from card_bus import CardBus  # noqa: E402
+from qmp import Qmp  # noqa: E402
 from vfio_user import Client, wait_until  # noqa: E402
 
 QEMU = os.environ.get("X100_QEMU", str(TOP / "build" / "model" / "qemu-system-x86_64"))
@@ -28,6 +29,7 @@ class Model:
         self.folder = folder
         self.socket = str(socket or folder / "card.sock")
         self.qtest = str(folder / "qtest.sock")
+        self.qmp = str(folder / "qmp.sock")
         self.log = folder / "guest-errors.log"
         flash = folder / "flash.bin"
         if not flash.exists():
@@ -37,6 +39,7 @@ class Model:
         machine = "x100," + ",".join(f"{key.replace('_', '-')}={value}" for key, value in options.items())
         command = [QEMU, "-nodefaults", "-display", "none", "-M", machine, "-smp", "1", "-monitor", "none"]
         command += ["-qtest", f"unix:{self.qtest},server=on,wait=off", "-qtest-log", "none"]
+        command += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         command += ["-d", "guest_errors", "-D", str(self.log), *extra]
         self.output = open(folder / "qemu.out", "a+b")
         self.process = subprocess.Popen(command, stdout=self.output, stderr=self.output, stdin=subprocess.DEVNULL)
@@ -65,6 +68,13 @@ class Model:
         client = Client(self.socket, **arguments)
         self.clients.append(client)
         return client
+
+    def counters(self):
+        qmp = Qmp(self.qmp)
+        try:
+            return {key[5:]: value for key, value in qmp.counters().items() if key.startswith("pcie-")}
+        finally:
+            qmp.close()
 
     def guest_errors(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
