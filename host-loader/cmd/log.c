@@ -123,7 +123,7 @@ const struct command command_log = {
 	.usage = "[--follow | --previous]",
 	.help = "Print what the bootstrap said in this run and the log of the card kernel, read from card\n"
 		"memory; works on a card that hangs or crashed.\n\n"
-		"  -f, --follow    go on until interrupted\n"
+		"  -f, --follow    go on until interrupted; holds the card meanwhile\n"
 		"  -p, --previous  the bootstrap's words of the run before the last reset\n",
 	.run = run,
 };

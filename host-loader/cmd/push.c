@@ -144,7 +144,8 @@ static int do_push(const char *image, const char *ramdisk, struct x100_push *pus
 	cmd_stamps_save(name, &result.times);
 	bytes = result.placement.image_size + result.placement.ramdisk_size;
 	if (ret) {
-		snprintf(why, sizeof(why), "%s: %s", image, x100_why(card));
+		snprintf(why, sizeof(why), "%s: %s", ret == X100_ERR_RAMDISK ? ramdisk : image,
+			 x100_why(card));
 		status =
 			cmd_error(ret, why, result.reason ? x100_reason_hint(result.reason) : NULL);
 	} else {
