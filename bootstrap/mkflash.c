@@ -66,8 +66,8 @@ int main(int argc, char **argv)
 		die("usage", "mkflash bootstrap.elf flash.bin");
 	elf = load(argv[1], &size);
 	header = (const Elf32_Ehdr *)elf;
-	if (size < sizeof(*header) || memcmp(elf, ELFMAG, SELFMAG) ||
-	    elf[EI_CLASS] != ELFCLASS32 || header->e_phentsize != sizeof(*parts) ||
+	if (size < sizeof(*header) || memcmp(elf, ELFMAG, SELFMAG) || elf[EI_CLASS] != ELFCLASS32 ||
+	    header->e_phentsize != sizeof(*parts) ||
 	    !x100_range_inside((struct x100_range){ 0, size }, header->e_phoff,
 			       header->e_phnum * sizeof(*parts)))
 		die(argv[1], "is not a 32-bit ELF program");

@@ -18,7 +18,7 @@ struct card {
 	struct x100_record *record;
 	struct bs_cpus cpus;
 	unsigned int cores, threads; /* threads: mask per core */
-	uint64_t top;		     /* end of GDDR, bytes from 0 */
+	uint64_t top;                /* end of GDDR, bytes from 0 */
 	struct x100_e820 map[BS_MEM_RANGES];
 	unsigned int ranges;
 	uint32_t ready; /* SPAD2 while waiting */
@@ -150,8 +150,8 @@ static void take_push(struct card *card)
 	post(X100_POST_LOAD, 0);
 	memcpy((void *)BS_CMDLINE, image.cmdline, sizeof(image.cmdline));
 	bs_params_build((uint8_t *)X100_BOOT_PARAMS, &image, BS_CMDLINE, card->map, card->ranges);
-	say("kernel entered at 0x%x, ramdisk %u bytes at 0x%x", image.entry,
-	    image.ramdisk_size, image.ramdisk);
+	say("kernel entered at 0x%x, ramdisk %u bytes at 0x%x", image.entry, image.ramdisk_size,
+	    image.ramdisk);
 	hw_doorbell_clear();
 	post(X100_POST_DONE, image.entry);
 	handover(image.entry, (uint32_t)X100_BOOT_PARAMS);

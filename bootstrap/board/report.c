@@ -103,8 +103,7 @@ void report_fault(const struct bs_fault *fault)
 	say("%s", reason_words(fault->reason));
 	say("  reason %d: 0x%08x%08x size 0x%x limit 0x%x header field 0x%x", fault->reason,
 	    (uint32_t)(fault->detail[0] >> 32), (uint32_t)fault->detail[0],
-	    (uint32_t)fault->detail[1], (uint32_t)fault->detail[2],
-	    (uint32_t)fault->detail[3]);
+	    (uint32_t)fault->detail[1], (uint32_t)fault->detail[2], (uint32_t)fault->detail[3]);
 }
 
 void stop(enum x100_post code, enum x100_reason reason, uint64_t value, uint64_t limit)
@@ -122,8 +121,8 @@ void stop(enum x100_post code, enum x100_reason reason, uint64_t value, uint64_t
 static void report(const struct bs_frame *f, const char *hint)
 {
 	unsigned int known = sizeof(exception_posts) / sizeof(exception_posts[0]);
-	enum x100_post code =
-		f->vector < known ? (enum x100_post)exception_posts[f->vector] : X100_POST_HALTED;
+	enum x100_post code = f->vector < known ? (enum x100_post)exception_posts[f->vector] :
+						  X100_POST_HALTED;
 	struct bs_fault fault = { X100_REASON_EXCEPTION, { f->vector, f->error, f->eip, f->cr2 } };
 
 	dbox_write(X100_DBOX_POST, code);

@@ -17,7 +17,7 @@ ap_code:
 	lock; btsl %ebx, ap_present - ap_code
 1:	hlt
 	jmp	1b
-	.balign	16
+	.balign	16, 0x90
 ap_present:
 	.fill	8, 4, 0
 	.globl	ap_code_end

@@ -10,35 +10,35 @@
 #include "paging.h"
 
 /* Local APIC (x100-hardware.md 6.2) */
-#define LAPIC_ID      0x020 /* id in 31:23 */
-#define LAPIC_TPR     0x080
-#define LAPIC_SPIV    0x0F0
-#define LAPIC_ICR_LO  0x300
-#define LAPIC_LVT_FIRST 0x320
-#define LAPIC_LVT_LAST	0x370
-#define LVT_MASKED    (1u << 16)
-#define SPIV_ENABLE   (1u << 8)
-#define SPIV_VECTOR   255u
+#define LAPIC_ID         0x020 /* id in 31:23 */
+#define LAPIC_TPR        0x080
+#define LAPIC_SPIV       0x0F0
+#define LAPIC_ICR_LO     0x300
+#define LAPIC_LVT_FIRST  0x320
+#define LAPIC_LVT_LAST   0x370
+#define LVT_MASKED       (1u << 16)
+#define SPIV_ENABLE      (1u << 8)
+#define SPIV_VECTOR      255u
 #define ICR_ALL_BUT_SELF (3u << 18)
-#define ICR_ASSERT    (1u << 14)
-#define ICR_PENDING   (1u << 12)
-#define ICR_INIT      (5u << 8)
-#define ICR_STARTUP   (6u << 8)
+#define ICR_ASSERT       (1u << 14)
+#define ICR_PENDING      (1u << 12)
+#define ICR_INIT         (5u << 8)
+#define ICR_STARTUP      (6u << 8)
 
-#define INIT_MS	      10   /* between INIT and SIPI (Intel MP specification B.4) */
-#define ICR_MS	      10   /* for the APIC to send */
-#define WAKE_MS	      2000 /* silicon took 1 s for 228, one by one (silicon-notes.md) */
+#define INIT_MS 10   /* between INIT and SIPI (Intel MP specification B.4) */
+#define ICR_MS  10   /* for the APIC to send */
+#define WAKE_MS 2000 /* silicon took 1 s for 228, one by one (silicon-notes.md) */
 
 /* MTRRs (k1om-cpu-and-kernel.md 3.1): no fixed ones, eight pairs, 40 address bits */
 #define MSR_MTRR_BASE(n) (0x200 + 2 * (n))
 #define MSR_MTRR_MASK(n) (0x201 + 2 * (n))
 #define MSR_MTRR_DEFAULT 0x2FF
-#define MTRR_ENABLE	 (1ull << 11)
-#define MTRR_VALID	 (1ull << 11)
-#define TYPE_UC		 0ull
-#define TYPE_WP		 5ull
-#define TYPE_WB		 6ull
-#define ADDR_MASK	 0xFFFFFFFFFFull
+#define MTRR_ENABLE      (1ull << 11)
+#define MTRR_VALID       (1ull << 11)
+#define TYPE_UC          0ull
+#define TYPE_WP          5ull
+#define TYPE_WB          6ull
+#define ADDR_MASK        0xFFFFFFFFFFull
 
 #define LARGE_PAGE 0x200000u
 
@@ -108,7 +108,8 @@ bool hw_paging(void)
 	};
 	struct bs_tables tables;
 
-	bs_paging_init(&tables, (void *)BS_TABLES, BS_TABLES, (BS_TABLES_END - BS_TABLES) / BS_PAGE);
+	bs_paging_init(&tables, (void *)BS_TABLES, BS_TABLES,
+		       (BS_TABLES_END - BS_TABLES) / BS_PAGE);
 	for (unsigned int i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
 		if (!bs_paging_map(&tables, map[i].linear, map[i].phys, map[i].size, map[i].prot))
 			return false;

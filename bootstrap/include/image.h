@@ -20,14 +20,14 @@ struct bs_fault {
 
 /* What is known to be sound about a push. Copies, so that the host cannot change them any more. */
 struct bs_image {
-	uint32_t addr;	/* of the image, card physical */
-	uint32_t size;	/* bytes */
-	uint32_t entry; /* of the 32-bit kernel code, card physical */
-	uint32_t ramdisk;      /* card physical, 0 without a ramdisk */
-	uint32_t ramdisk_size; /* bytes */
-	struct x100_range run; /* memory the kernel takes before it reads the memory map */
+	uint32_t addr;              /* of the image, card physical */
+	uint32_t size;              /* bytes */
+	uint32_t entry;             /* of the 32-bit kernel code, card physical */
+	uint32_t ramdisk;           /* card physical, 0 without a ramdisk */
+	uint32_t ramdisk_size;      /* bytes */
+	struct x100_range run;      /* memory the kernel takes before it reads the memory map */
 	uint8_t header[BS_HDR_END]; /* first bytes of the image */
-	uint32_t cmdline_len;  /* bytes, NUL not counted */
+	uint32_t cmdline_len;       /* bytes, NUL not counted */
 	char cmdline[X100_CMDLINE_MAX];
 };
 

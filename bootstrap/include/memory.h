@@ -10,8 +10,8 @@
 #include <x100/range.h>
 #include "ops.h"
 
-#define BS_MEM_STEP   0x100000ull /* sizes are found to 1 MiB */
-#define BS_MEM_MIN    0x0C000000ull /* 192 MiB: download address, twice that, and a ramdisk */
+#define BS_MEM_STEP   0x100000ull    /* sizes are found to 1 MiB */
+#define BS_MEM_MIN    0x0C000000ull  /* 192 MiB: download address, twice that, and a ramdisk */
 #define BS_MEM_MAX    0x400000000ull /* 16 GiB, the most any product has fitted */
 #define BS_MEM_RANGES 16
 

@@ -20,8 +20,8 @@ enum bs_prot {
 /* Tables under construction: one page each, taken from a fixed run of pages. */
 struct bs_tables {
 	uint64_t (*page)[BS_PT_ENTRIES]; /* page[0] holds the four top entries */
-	uint32_t phys;			 /* physical address of page[0], page aligned */
-	unsigned int used, max;		 /* pages */
+	uint32_t phys;                   /* physical address of page[0], page aligned */
+	unsigned int used, max;          /* pages */
 };
 
 /* Starts empty tables in @max zeroed or garbage pages at @pages, whose physical address is @phys. */

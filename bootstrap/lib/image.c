@@ -8,14 +8,14 @@
 #include <x100/memmap.h>
 #include "image.h"
 
-#define HDR_VERSION_MIN	  0x020A /* first with init_size and pref_address */
-#define HDR_VERSION_MAX	  0x02FF
+#define HDR_VERSION_MIN   0x020A /* first with init_size and pref_address */
+#define HDR_VERSION_MAX   0x02FF
 #define HDR_VERSION_PAGED 0x020F /* from here on kernels ask for whole pages */
-#define SETUP_SECTS_OLD	  4	 /* what 0 stands for */
-#define PAGE		  4096u
-#define ALIGN_MAX	  (1u << 30)
-#define MAGIC_ELF	  0x464C457Fu
-#define MAGIC_FIT	  0xEDFE0DD0u /* flattened device tree, big-endian D00DFEED */
+#define SETUP_SECTS_OLD   4      /* what 0 stands for */
+#define PAGE              4096u
+#define ALIGN_MAX         (1u << 30)
+#define MAGIC_ELF         0x464C457Fu
+#define MAGIC_FIT         0xEDFE0DD0u /* flattened device tree, big-endian D00DFEED */
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -60,10 +60,11 @@ static bool check_file(const struct bs_ops *ops, struct x100_range push, struct 
 	if (image->size >= sizeof(magic) && magic == MAGIC_FIT)
 		return refuse(fault, X100_REASON_IS_FIT, image->addr, image->size, 0, 0);
 	if (image->size < BS_HDR_END)
-		return refuse(fault, X100_REASON_SIZE_SMALL, image->addr, image->size, BS_HDR_END, 0);
+		return refuse(fault, X100_REASON_SIZE_SMALL, image->addr, image->size, BS_HDR_END,
+			      0);
 	if (get32(image->header + X100_HDR_MAGIC) != X100_HDR_MAGIC_VALUE)
-		return refuse(fault, X100_REASON_NOT_BZIMAGE,
-			      get32(image->header + X100_HDR_MAGIC), image->size, 0, X100_HDR_MAGIC);
+		return refuse(fault, X100_REASON_NOT_BZIMAGE, get32(image->header + X100_HDR_MAGIC),
+			      image->size, 0, X100_HDR_MAGIC);
 	if (get16(image->header + X100_HDR_BOOT_FLAG) != X100_HDR_BOOT_FLAG_VALUE)
 		return refuse(fault, X100_REASON_BOOT_FLAG,
 			      get16(image->header + X100_HDR_BOOT_FLAG), image->size, 0,
@@ -111,7 +112,8 @@ static bool check_header(const struct bs_ops *ops, struct bs_image *image, struc
 		return refuse(fault, X100_REASON_RELOCATABLE, h[X100_HDR_RELOCATABLE], 0, 1,
 			      X100_HDR_RELOCATABLE);
 	if (align < PAGE || align > ALIGN_MAX || (align & (align - 1)))
-		return refuse(fault, X100_REASON_ALIGNMENT, align, 0, ALIGN_MAX, X100_HDR_ALIGNMENT);
+		return refuse(fault, X100_REASON_ALIGNMENT, align, 0, ALIGN_MAX,
+			      X100_HDR_ALIGNMENT);
 	if (pref & (align - 1))
 		return refuse(fault, X100_REASON_ALIGNMENT, pref, 0, align, X100_HDR_PREF_ADDRESS);
 
@@ -189,8 +191,7 @@ static bool check_cmdline(const struct bs_ops *ops, struct x100_range push, stru
 		return refuse(fault, X100_REASON_CMDLINE_LONG, at, image->cmdline_len, allowed,
 			      X100_HDR_CMDLINE_SIZE);
 	/* What stood behind the NUL is none of the kernel's business. */
-	memset(image->cmdline + image->cmdline_len, 0,
-	       sizeof(image->cmdline) - image->cmdline_len);
+	memset(image->cmdline + image->cmdline_len, 0, sizeof(image->cmdline) - image->cmdline_len);
 	return true;
 }
 

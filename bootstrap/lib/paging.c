@@ -6,16 +6,16 @@
 
 #include "paging.h"
 
-#define P_PRESENT (1ull << 0)
-#define P_WRITE	  (1ull << 1)
-#define P_PWT	  (1ull << 3)
-#define P_PCD	  (1ull << 4)
+#define P_PRESENT  (1ull << 0)
+#define P_WRITE    (1ull << 1)
+#define P_PWT      (1ull << 3)
+#define P_PCD      (1ull << 4)
 #define P_ACCESSED (1ull << 5)
-#define P_DIRTY	  (1ull << 6)
-#define P_LARGE	  (1ull << 7)
-#define P_NX	  (1ull << 63)
-#define P_ADDR	  0xFFFFFFF000ull /* 40-bit physical addresses */
-#define PAGE	  4096u
+#define P_DIRTY    (1ull << 6)
+#define P_LARGE    (1ull << 7)
+#define P_NX       (1ull << 63)
+#define P_ADDR     0xFFFFFFF000ull /* 40-bit physical addresses */
+#define PAGE       4096u
 
 void bs_paging_init(struct bs_tables *tables, void *pages, uint32_t phys, unsigned int max)
 {

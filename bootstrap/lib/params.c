@@ -7,7 +7,8 @@
 
 #include "image.h"
 
-#define LOADER_OTHER  0xFF /* a loader without a number; 0 would make the kernel ignore the ramdisk */
+#define LOADER_OTHER                                                                               \
+	0xFF /* a loader without a number; 0 would make the kernel ignore the ramdisk */
 #define LOADFLAGS_KEPT ((1u << 5) | X100_HDR_LOADED_HIGH) /* quiet, loaded high */
 
 /* Fields copied from the image's header; all others stay 0. */
@@ -36,8 +37,8 @@ void bs_params_build(uint8_t *page, const struct bs_image *image, uint32_t cmdli
 	for (unsigned int i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		memcpy(page + copied[i].offset, image->header + copied[i].offset, copied[i].size);
 	page[X100_HDR_LOADER_TYPE] = LOADER_OTHER;
-	page[X100_HDR_LOADFLAGS] =
-		(image->header[X100_HDR_LOADFLAGS] & LOADFLAGS_KEPT) | X100_HDR_KEEP_SEGMENTS;
+	page[X100_HDR_LOADFLAGS] = (image->header[X100_HDR_LOADFLAGS] & LOADFLAGS_KEPT) |
+				   X100_HDR_KEEP_SEGMENTS;
 	put32(page, X100_HDR_CODE32_START, image->entry);
 	put32(page, X100_HDR_RAMDISK_IMAGE, image->ramdisk);
 	put32(page, X100_HDR_RAMDISK_SIZE, image->ramdisk_size);

@@ -7,7 +7,7 @@
 #include <x100/memmap.h>
 #include "tables.h"
 
-#define OEM	  "X100  "
+#define OEM       "X100  "
 #define OEM_TABLE "BOOTSTRP"
 
 static uint8_t sum(const void *data, uint32_t len)

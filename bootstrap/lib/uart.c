@@ -5,16 +5,15 @@
 #include <x100/regs.h>
 #include "uart.h"
 
-#define BYTE_MS	 5   /* one byte at 400 kHz takes 25 us */
-#define STALL_MS 100 /* a full FIFO drains in 5.6 ms */
-#define FLUSH_MS 20
-#define ICR_BASE (X100_I2C_ICR_IUE | X100_I2C_ICR_SCLE | X100_I2C_ICR_FAST)
-#define ISR_CLEAR                                                                                  \
-	(X100_I2C_ISR_ITE | X100_I2C_ISR_IRF | X100_I2C_ISR_ALD | X100_I2C_ISR_BED)
-#define LCR_8N1	  0x03
+#define BYTE_MS   5   /* one byte at 400 kHz takes 25 us */
+#define STALL_MS  100 /* a full FIFO drains in 5.6 ms */
+#define FLUSH_MS  20
+#define ICR_BASE  (X100_I2C_ICR_IUE | X100_I2C_ICR_SCLE | X100_I2C_ICR_FAST)
+#define ISR_CLEAR (X100_I2C_ISR_ITE | X100_I2C_ISR_IRF | X100_I2C_ISR_ALD | X100_I2C_ISR_BED)
+#define LCR_8N1   0x03
 #define LCR_DLAB  0x80
 #define FCR_RESET 0x07 /* FIFOs on, both emptied */
-#define DIVISOR	  (X100_UART_CLOCK_HZ / 16 / 115200)
+#define DIVISOR   (X100_UART_CLOCK_HZ / 16 / 115200)
 
 /* Moves one byte with the ICR bits @how and waits for @done. False on no answer or an error. */
 static bool transfer(const struct bs_uart *uart, uint32_t how, uint32_t done)
@@ -73,8 +72,7 @@ static bool reg_write(struct bs_uart *uart, uint32_t reg, uint8_t value)
 
 static bool reg_read(struct bs_uart *uart, uint32_t reg, uint8_t *value)
 {
-	if (!select(uart, reg) ||
-	    !send(uart, X100_UART_I2C_ADDR << 1 | 1, X100_I2C_ICR_START) ||
+	if (!select(uart, reg) || !send(uart, X100_UART_I2C_ADDR << 1 | 1, X100_I2C_ICR_START) ||
 	    !transfer(uart, X100_I2C_ICR_ACKNAK | X100_I2C_ICR_STOP, X100_I2C_ISR_IRF))
 		return give_up(uart);
 	*value = (uint8_t)uart->ops->sbox_read(uart->ops->ctx, X100_SBOX_I2C_IDBR);
