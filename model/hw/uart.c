@@ -132,9 +132,11 @@ static void transmit(X100Chip *chip)
 			continue;
 		}
 		u->watch = qemu_chr_fe_add_watch(&u->chr, G_IO_OUT | G_IO_HUP, writable, chip);
-		/* A line that cannot be waited for has nobody listening. */
-		if (!u->watch)
+		/* A line that cannot be waited for has nobody listening: the bytes are sent and gone. */
+		if (!u->watch) {
+			chip->counters.uart_tx += u->tx.used;
 			fifo_clear(&u->tx);
+		}
 	}
 }
 

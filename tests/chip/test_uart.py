@@ -148,6 +148,7 @@ def test_text_reaches_the_serial_line(uart):
 
 def test_text_without_a_listener_is_gone(uart):
     uart.write(THR, *b"nobody")
+    assert uart.chip.counter("uart-tx") == 6
     assert uart.read(TXLVL) == 64
     assert uart.read(LSR) & 0x60 == 0x60
 
