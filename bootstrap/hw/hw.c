@@ -44,7 +44,7 @@
 
 extern const char __rodata_start[], __text_start[];
 extern const char __data_start[], __bss_end[];
-extern const char ap_code[], ap_code_end[], ap_present_offset[];
+extern const char ap_code[], ap_code_end[], ap_present_offset[], ap_msrs_offset[];
 extern const uint64_t flash_gdt[4];
 extern const struct {
 	uint16_t limit;
@@ -173,22 +173,39 @@ void hw_descriptors(void)
 		     : "memory");
 }
 
+/* One MSR and its value, as entry/ap.S reads it. */
+struct bs_msr {
+	uint32_t number;
+	uint64_t value;
+} __attribute__((packed));
+
+static struct bs_msr memory_types[BS_AP_MSRS];
+static unsigned int memory_types_used;
+
+static void set_msr(uint32_t number, uint64_t value)
+{
+	wrmsr(number, value);
+	/* The last entry stays 0, which ends the list. */
+	if (memory_types_used < BS_AP_MSRS - 1)
+		memory_types[memory_types_used++] = (struct bs_msr){ number, value };
+}
+
 static void mtrr(unsigned int n, uint64_t base, uint64_t size, uint64_t type)
 {
-	wrmsr(MSR_MTRR_BASE(n), base | type);
-	wrmsr(MSR_MTRR_MASK(n), (ADDR_MASK & ~(size - 1)) | MTRR_VALID);
+	set_msr(MSR_MTRR_BASE(n), base | type);
+	set_msr(MSR_MTRR_MASK(n), (ADDR_MASK & ~(size - 1)) | MTRR_VALID);
 }
 
 void hw_memory_types(void)
 {
-	wrmsr(MSR_MTRR_DEFAULT, 0);
+	set_msr(MSR_MTRR_DEFAULT, 0);
 	mtrr(0, X100_LAPIC_BASE, X100_LAPIC_SIZE, TYPE_UC);
 	mtrr(1, X100_FLASH_WINDOW, X100_FLASH_WINDOW_END - X100_FLASH_WINDOW, TYPE_WP);
 	mtrr(2, X100_MMIO_FLOOR, X100_MMIO_FLOOR, TYPE_UC);
 	mtrr(3, X100_SYSMEM_BASE, X100_SYSMEM_SIZE, TYPE_UC);
 	for (unsigned int n = 4; n < 8; n++)
-		wrmsr(MSR_MTRR_MASK(n), 0);
-	wrmsr(MSR_MTRR_DEFAULT, MTRR_ENABLE | TYPE_WB);
+		set_msr(MSR_MTRR_MASK(n), 0);
+	set_msr(MSR_MTRR_DEFAULT, MTRR_ENABLE | TYPE_WB);
 }
 
 uint32_t hw_lapic_enable(void)
@@ -220,6 +237,7 @@ unsigned int hw_wake_cpus(unsigned int expected, struct bs_cpus *cpus)
 	unsigned int count = 1;
 
 	memcpy((void *)BS_AP_PAGE, ap_code, (uint32_t)(ap_code_end - ap_code));
+	memcpy((void *)(BS_AP_PAGE + (uint32_t)ap_msrs_offset), memory_types, sizeof(memory_types));
 	if (expected > 1 && send_to_others(ICR_INIT)) {
 		while (!past(start + BS_TICKS_MS(INIT_MS)))
 			;

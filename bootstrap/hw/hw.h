@@ -91,7 +91,10 @@ bool hw_paging(void);
 /* Loads the interrupt table, a GDT with the two tasks, and the task register. */
 void hw_descriptors(void);
 
-/* Memory types: memory write-back, flash write-protected, registers and host memory uncached. */
+/*
+ * Memory types: memory write-back, flash write-protected, registers and host memory uncached. The
+ * CPUs that hw_wake_cpus() wakes get the same.
+ */
 void hw_memory_types(void);
 
 /* Enables the local APIC with everything but the doorbells masked. Returns this CPU's APIC id. */
