@@ -14,18 +14,18 @@
 #include "hw/i386/apic_internal.h"
 #include "cpu/knc-cpu.h"
 
-#define REG_ID 0x020
-#define REG_LDR 0x0d0
-#define REG_ICR 0x300
-#define REG_ICR2 0x310
-#define REG_LVT_TIMER 0x320
+#define REG_ID            0x020
+#define REG_LDR           0x0d0
+#define REG_ICR           0x300
+#define REG_ICR2          0x310
+#define REG_LVT_TIMER     0x320
 #define REG_TIMER_INITIAL 0x380
 #define REG_TIMER_CURRENT 0x390
-#define REG_TIMER_DIVIDE 0x3e0
+#define REG_TIMER_DIVIDE  0x3e0
 
-#define ICR_LOGICAL (1u << 11)
+#define ICR_LOGICAL   (1u << 11)
 #define ICR_SHORTHAND (3u << 18)
-#define BROADCAST 0xffff
+#define BROADCAST     0xffff
 
 OBJECT_DECLARE_TYPE(KncApic, KncApicClass, KNC_APIC)
 
@@ -143,16 +143,17 @@ static void send_ipi(KncApic *apic, uint32_t icr)
 	s->icr[0] = icr;
 	if (!(icr & ICR_SHORTHAND)) {
 		if (icr & ICR_LOGICAL) {
-			qemu_log_mask(LOG_GUEST_ERROR,
-				      "knc: APIC %d: IPI with a logical destination (0x%x) is lost\n",
-				      s->id, dest);
+			qemu_log_mask(
+				LOG_GUEST_ERROR,
+				"knc: APIC %d: IPI with a logical destination (0x%x) is lost\n",
+				s->id, dest);
 			return;
 		}
 		if (dest == BROADCAST)
 			dest = 0xff;
 		else if (dest >= 0xff) {
-			qemu_log_mask(LOG_GUEST_ERROR, "knc: APIC %d: IPI to id 0x%x is lost\n", s->id,
-				      dest);
+			qemu_log_mask(LOG_GUEST_ERROR, "knc: APIC %d: IPI to id 0x%x is lost\n",
+				      s->id, dest);
 			return;
 		}
 	}
@@ -188,8 +189,9 @@ static void knc_apic_write(void *opaque, hwaddr addr, uint64_t val, unsigned int
 		return;
 	switch (addr) {
 	case 0 ... REG_ID - 1: /* QEMU would take these for MSI writes */
-	case REG_ID: /* fixed: x100-hardware.md 6.2 knows no one who writes it */
-		qemu_log_mask(LOG_GUEST_ERROR, "knc: APIC %d: write of 0x%" PRIx64 " to 0x%x ignored\n",
+	case REG_ID:           /* fixed: x100-hardware.md 6.2 knows no one who writes it */
+		qemu_log_mask(LOG_GUEST_ERROR,
+			      "knc: APIC %d: write of 0x%" PRIx64 " to 0x%x ignored\n",
 			      apic->parent_obj.id, val, (unsigned int)addr);
 		break;
 	case REG_LDR:
@@ -245,7 +247,8 @@ static void knc_apic_realize(DeviceState *dev, Error **errp)
 	base_ops = s->io_memory.ops;
 	object_unparent(OBJECT(&s->io_memory));
 	memory_region_init_io(&s->io_memory, OBJECT(dev), &knc_apic_ops, s, "knc-apic", 0x1000);
-	s->io_memory.disable_reentrancy_guard = true; /* an EOI may reach the I/O APIC and come back */
+	s->io_memory.disable_reentrancy_guard =
+		true; /* an EOI may reach the I/O APIC and come back */
 	timer_free(s->timer);
 	s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, timer_due, dev);
 }

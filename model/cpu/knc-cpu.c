@@ -15,24 +15,24 @@
 #include "cpu/knc-cpu.h"
 
 /* k1om-cpu-and-kernel.md 1.3. FPU VME DE PSE TSC MSR PAE CX8 APIC MTRR PAT FXSR HTT. */
-#define KNC_LEAF1_EDX                                                                        \
-	(CPUID_FP87 | CPUID_VME | CPUID_DE | CPUID_PSE | CPUID_TSC | CPUID_MSR | CPUID_PAE |   \
+#define KNC_LEAF1_EDX                                                                              \
+	(CPUID_FP87 | CPUID_VME | CPUID_DE | CPUID_PSE | CPUID_TSC | CPUID_MSR | CPUID_PAE |       \
 	 CPUID_CX8 | CPUID_APIC | CPUID_MTRR | CPUID_PAT | CPUID_FXSR | CPUID_HT)
 #define KNC_EXT_EDX (CPUID_EXT2_SYSCALL | CPUID_EXT2_NX | CPUID_EXT2_LM)
 #define KNC_EXT_ECX CPUID_EXT3_LAHF_LM
 
 /* What the relaxed processor has besides, of the things QEMU can do. */
-#define RELAXED_LEAF1_EDX                                                                    \
-	(CPUID_MCE | CPUID_MCA | CPUID_SEP | CPUID_PGE | CPUID_CMOV | CPUID_CLFLUSH |          \
-	 CPUID_MMX | CPUID_SSE | CPUID_SSE2)
-#define RELAXED_LEAF1_ECX                                                                    \
-	(CPUID_EXT_SSE3 | CPUID_EXT_SSSE3 | CPUID_EXT_CX16 | CPUID_EXT_SSE41 |                 \
-	 CPUID_EXT_SSE42 | CPUID_EXT_MOVBE | CPUID_EXT_POPCNT)
+#define RELAXED_LEAF1_EDX                                                                          \
+	(CPUID_MCE | CPUID_MCA | CPUID_SEP | CPUID_PGE | CPUID_CMOV | CPUID_CLFLUSH | CPUID_MMX |  \
+	 CPUID_SSE | CPUID_SSE2)
+#define RELAXED_LEAF1_ECX                                                                          \
+	(CPUID_EXT_SSE3 | CPUID_EXT_SSSE3 | CPUID_EXT_CX16 | CPUID_EXT_SSE41 | CPUID_EXT_SSE42 |   \
+	 CPUID_EXT_MOVBE | CPUID_EXT_POPCNT)
 #define RELAXED_EXT_EDX CPUID_EXT2_RDTSCP
 
-#define KNC_CR4                                                                              \
-	(CR4_VME_MASK | CR4_PVI_MASK | CR4_TSD_MASK | CR4_DE_MASK | CR4_PSE_MASK |             \
-	 CR4_PAE_MASK | CR4_MCE_MASK | CR4_PCE_MASK)
+#define KNC_CR4                                                                                    \
+	(CR4_VME_MASK | CR4_PVI_MASK | CR4_TSD_MASK | CR4_DE_MASK | CR4_PSE_MASK | CR4_PAE_MASK |  \
+	 CR4_MCE_MASK | CR4_PCE_MASK)
 #define RELAXED_CR4 (CR4_PGE_MASK | CR4_OSFXSR_MASK | CR4_OSXMMEXCPT_MASK)
 
 #define DEFAULT_TSC_HZ 1052630000 /* 5110P, 1.6 there */

@@ -16,14 +16,14 @@ OBJECT_DECLARE_TYPE(KncCPU, KncCPUClass, KNC_CPU)
 
 /* Registers no other x86 has; kept over reset, as the time stamp counter is. */
 struct KncState {
-	uint64_t tsc_offset; /* TSC = virtual clock in core clocks + this */
-	uint64_t p5_mc[2]; /* MSR 0x00, 0x01 */
-	uint64_t tr[15]; /* MSR 0x02, 0x04..0x0E: test registers */
-	uint64_t spu[3]; /* MSR 0x1C, 0x17E, 0x17F */
+	uint64_t tsc_offset;                      /* TSC = virtual clock in core clocks + this */
+	uint64_t p5_mc[2];                        /* MSR 0x00, 0x01 */
+	uint64_t tr[15];                          /* MSR 0x02, 0x04..0x0E: test registers */
+	uint64_t spu[3];                          /* MSR 0x1C, 0x17E, 0x17F */
 	uint64_t pmc[2], evntsel[2], filter_mask; /* MSR 0x20.. */
 	uint64_t pmu_status, pmu_ctrl;
 	uint64_t c6_status; /* MSR 0x342 */
-	uint16_t mask[8]; /* k0..k7 */
+	uint16_t mask[8];   /* k0..k7 */
 	bool strict;
 	bool pse_warned;
 };

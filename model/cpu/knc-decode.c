@@ -15,8 +15,8 @@ struct reader {
 };
 
 struct prefixes {
-	bool data; /* 66h */
-	bool rep; /* F3h */
+	bool data;  /* 66h */
+	bool rep;   /* F3h */
 	bool repne; /* F2h */
 	bool lock;
 	uint8_t rex; /* 0 if none */
@@ -193,23 +193,23 @@ static enum knc_verdict two_byte(struct knc_decoded *out, bool code64, const str
 	case 0x01:
 		modrm = next(r);
 		return modrm < 0 ? r->failure : group7(out, code64, modrm);
-	case 0x02: /* LAR */
-	case 0x03: /* LSL */
-	case 0x06: /* CLTS */
-	case 0x08: /* INVD */
-	case 0x09: /* WBINVD */
-	case 0x0b: /* UD2 */
+	case 0x02:          /* LAR */
+	case 0x03:          /* LSL */
+	case 0x06:          /* CLTS */
+	case 0x08:          /* INVD */
+	case 0x09:          /* WBINVD */
+	case 0x0b:          /* UD2 */
 	case 0x20 ... 0x23: /* MOV to and from control and debug registers */
 	case 0x30 ... 0x32: /* WRMSR RDTSC RDMSR */
 	case 0x80 ... 0x8f: /* Jcc */
 	case 0x90 ... 0x9f: /* SETcc */
 	case 0xa0 ... 0xa5: /* PUSH FS, POP FS, CPUID, BT, SHLD */
 	case 0xa8 ... 0xad: /* PUSH GS, POP GS, RSM, BTS, SHRD */
-	case 0xaf: /* IMUL */
+	case 0xaf:          /* IMUL */
 	case 0xb0 ... 0xb7: /* CMPXCHG LSS BTR LFS LGS MOVZX */
-	case 0xba: /* BT group with immediate */
-	case 0xbb: /* BTC */
-	case 0xbe: /* MOVSX */
+	case 0xba:          /* BT group with immediate */
+	case 0xbb:          /* BTC */
+	case 0xbe:          /* MOVSX */
 	case 0xbf:
 	case 0xc0: /* XADD */
 	case 0xc1:
@@ -295,7 +295,12 @@ static enum knc_verdict x87(struct knc_decoded *out, int opcode, int modrm)
 static enum knc_verdict vex(struct knc_decoded *out, int opcode, const struct prefixes *p,
 			    struct reader *r)
 {
-	enum { NONE, P66, PF3, PF2 };
+	enum {
+		NONE,
+		P66,
+		PF3,
+		PF2
+	};
 	int b1 = next(r), b2 = 0, op, modrm;
 	int vr, vx = 0, vb = 0, map = 1, pp, ext;
 
@@ -360,8 +365,10 @@ static enum knc_verdict vex(struct knc_decoded *out, int opcode, const struct pr
 	case 0x93:
 		if (out->w)
 			break;
-		return own(out, op == 0x90 ? KNC_OP_KMOV_K_K : op == 0x92 ? KNC_OP_KMOV_K_R :
-									   KNC_OP_KMOV_R_K,
+		return own(out,
+			   op == 0x90 ? KNC_OP_KMOV_K_K :
+			   op == 0x92 ? KNC_OP_KMOV_K_R :
+					KNC_OP_KMOV_R_K,
 			   modrm, vr, vx, vb);
 	case 0xae:
 		if (ext != 6)

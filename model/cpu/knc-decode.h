@@ -10,18 +10,18 @@
 #include <stdint.h>
 
 enum knc_verdict {
-	KNC_COMMON, /* as on any x86-64; nothing else in the result is set */
-	KNC_OWN, /* needs the model's own code: op says which */
-	KNC_REFUSED, /* #UD: why says what it is */
-	KNC_TOO_LONG, /* more than 15 bytes before the decision: #GP as everywhere */
+	KNC_COMMON,    /* as on any x86-64; nothing else in the result is set */
+	KNC_OWN,       /* needs the model's own code: op says which */
+	KNC_REFUSED,   /* #UD: why says what it is */
+	KNC_TOO_LONG,  /* more than 15 bytes before the decision: #GP as everywhere */
 	KNC_TRUNCATED, /* fetch ran out of bytes */
 };
 
 /* Instructions that only KNC has or that work differently on it (k1om-cpu-and-kernel.md 2.2, 2.3). */
 enum knc_op {
-	KNC_OP_NOP, /* VPREFETCHx, CLEVICTx: hints with a memory operand that is not accessed */
-	KNC_OP_DELAY, /* rm = register with the number of clocks */
-	KNC_OP_SPFLT, /* rm */
+	KNC_OP_NOP,    /* VPREFETCHx, CLEVICTx: hints with a memory operand that is not accessed */
+	KNC_OP_DELAY,  /* rm = register with the number of clocks */
+	KNC_OP_SPFLT,  /* rm */
 	KNC_OP_POPCNT, /* reg <- rm, as the next three */
 	KNC_OP_LZCNT,
 	KNC_OP_TZCNT,
@@ -29,8 +29,8 @@ enum knc_op {
 	KNC_OP_KMOV_K_K, /* mask reg <- mask rm */
 	KNC_OP_KMOV_K_R, /* mask reg <- general rm */
 	KNC_OP_KMOV_R_K, /* general reg <- mask rm */
-	KNC_OP_LDMXCSR, /* memory */
-	KNC_OP_STMXCSR, /* memory */
+	KNC_OP_LDMXCSR,  /* memory */
+	KNC_OP_STMXCSR,  /* memory */
 	KNC_OP_RDPMC,
 	KNC_OP_UD, /* for the model's helper only; never decoded */
 };
@@ -72,13 +72,13 @@ struct knc_decoded {
 	enum knc_verdict verdict;
 	enum knc_op op;
 	enum knc_why why;
-	bool mem; /* memory operand; its ModRM byte was the last one fetched */
-	bool w; /* 64-bit operand */
+	bool mem;         /* memory operand; its ModRM byte was the last one fetched */
+	bool w;           /* 64-bit operand */
 	bool addr_prefix; /* 67h seen */
 	uint8_t modrm;
-	uint8_t reg; /* register number with its extension bit */
-	uint8_t rm; /* the same, where mem is false */
-	uint8_t rex; /* extension bits X (2) and B (1) of a memory operand */
+	uint8_t reg;    /* register number with its extension bit */
+	uint8_t rm;     /* the same, where mem is false */
+	uint8_t rex;    /* extension bits X (2) and B (1) of a memory operand */
 	int8_t segment; /* ES CS SS DS FS GS = 0..5 by prefix, or -1 */
 };
 

@@ -13,13 +13,13 @@
 #include "cpu/knc-decode.h"
 
 #define MXCSR_MASK 0x30e07f /* k1om-cpu-and-kernel.md 2.3 */
-#define MXCSR_DUE (1u << 21)
+#define MXCSR_DUE  (1u << 21)
 
 /* How an instruction travels from the translator to the helper. */
 #define OP_CODE(w) ((w)&0xff)
-#define OP_REG(w) ((w) >> 8 & 0xff)
-#define OP_RM(w) ((w) >> 16 & 0xff)
-#define OP_W (1u << 24)
+#define OP_REG(w)  ((w) >> 8 & 0xff)
+#define OP_RM(w)   ((w) >> 16 & 0xff)
+#define OP_W       (1u << 24)
 
 static uint32_t pack(const struct knc_decoded *d)
 {
@@ -95,7 +95,8 @@ static void count_bits(CPUX86State *env, uint32_t op)
 		 * at bit 0. From the use in published mask loops; no manual was at hand.
 		 */
 		int64_t from = (size == 64 ? (int64_t)env->regs[OP_REG(op)] :
-					     (int32_t)env->regs[OP_REG(op)]) + 1;
+					     (int32_t)env->regs[OP_REG(op)]) +
+			       1;
 
 		src = from < 0 || from >= size ? 0 : src >> from << from;
 	}

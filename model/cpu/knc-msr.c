@@ -10,21 +10,21 @@
 #include "tcg/helper-tcg.h"
 #include "cpu/knc-cpu.h"
 
-#define MSR_TR_FIRST 0x02
-#define MSR_TR_LAST 0x0e
-#define MSR_SPU_BASE 0x1c
-#define MSR_PERFCTR0 0x20
-#define MSR_EVNTSEL0 0x28
-#define MSR_FILTER_MASK 0x2c
-#define MSR_PMU_STATUS 0x2d
+#define MSR_TR_FIRST     0x02
+#define MSR_TR_LAST      0x0e
+#define MSR_SPU_BASE     0x1c
+#define MSR_PERFCTR0     0x20
+#define MSR_EVNTSEL0     0x28
+#define MSR_FILTER_MASK  0x2c
+#define MSR_PMU_STATUS   0x2d
 #define MSR_PMU_OVF_CTRL 0x2e
-#define MSR_PMU_CTRL 0x2f
-#define MSR_SPU_ADDR 0x17e
-#define MSR_SPU_BIND 0x17f
-#define MSR_C6_STATUS 0x342
-#define MC_BANKS 3
-#define PMC_MASK ((1ull << 40) - 1)
-#define PHYS_MASK ((1ull << 40) - 1)
+#define MSR_PMU_CTRL     0x2f
+#define MSR_SPU_ADDR     0x17e
+#define MSR_SPU_BIND     0x17f
+#define MSR_C6_STATUS    0x342
+#define MC_BANKS         3
+#define PMC_MASK         ((1ull << 40) - 1)
+#define PHYS_MASK        ((1ull << 40) - 1)
 
 /* Plain storage: where a register of our own lives, or NULL. */
 static uint64_t *storage(struct KncState *knc, uint32_t msr)

@@ -472,4 +472,15 @@ next64:	.long	0
 empty:	.long	0
 default_mxcsr: .long 0x200000
 
+/*
+ * For probes that compare clocks: R11D = the register at \offset(R8), R10 = TSC at that time. Taken
+ * again when the host stopped the model between the two.
+ */
+	.code64
+	.macro	sample offset
+	7: rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, %r10
+	mov	\offset(%r8), %r11d
+	rdtsc; shl $32, %rdx; or %rdx, %rax; sub %r10, %rax; cmp $100000, %rax; ja 7b
+	.endm
+
 #include "probes.inc"

@@ -28,7 +28,11 @@ static int fetch(void *opaque)
 	return *b->next++;
 }
 
-enum modes { M64 = 1, M32 = 2, ALL = 3 };
+enum modes {
+	M64 = 1,
+	M32 = 2,
+	ALL = 3
+};
 
 struct row {
 	const char *name;
@@ -268,7 +272,8 @@ static void check_rows(const struct row *rows, size_t count, enum knc_verdict ex
 			if (decode(row, code64, &d, row->length, &read) != expected ||
 			    d.verdict != expected || read != row->length)
 				fail_msg("%s, %s code: verdict %d, read %u of %u", row->name,
-					 code64 ? "64-bit" : "32-bit", d.verdict, read, row->length);
+					 code64 ? "64-bit" : "32-bit", d.verdict, read,
+					 row->length);
 			if (expected == KNC_REFUSED && d.why != row->why)
 				fail_msg("%s: called a %s", row->name, knc_why_name(d.why));
 			for (unsigned int n = 0; n < row->length; n++) {
