@@ -292,7 +292,7 @@ x100_nums 15 r15d r15
 .set .Lx100_rm, ".Lx100_num_\rm"
 .set .Lx100_wide, ".Lx100_att_\rm" & 64
 .if (.Lx100_wide | .Lx100_rm & 8) == 0
-.byte 0xc5, 0xf8 - (.Lx100_reg & 8) * 16 | \pp
+.byte 0xc5, (0xf8 - (.Lx100_reg & 8) * 16) | \pp
 .else
 .byte 0xc4, 0xe1 - (.Lx100_reg & 8) * 16 - (.Lx100_rm & 8) * 4, .Lx100_wide * 2 | 0x78 | \pp
 .endif

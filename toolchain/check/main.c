@@ -162,11 +162,11 @@ static void report(struct image *im, const struct code *c, uint64_t addr, const 
 	if (im->refused++ >= opt.max)
 		return;
 	if (s)
-		snprintf(where, sizeof(where), "%s+%#llx", s->name,
+		snprintf(where, sizeof(where), "%s+0x%llx", s->name,
 			 (unsigned long long)(addr - s->addr));
 	else
 		snprintf(where, sizeof(where), "%s", c->section);
-	printf("%s: %#llx <%s>: %s:", im->name, (unsigned long long)addr, where, in->name);
+	printf("%s: 0x%llx <%s>: %s:", im->name, (unsigned long long)addr, where, in->name);
 	for (unsigned int i = 0; i < in->len && inside(p - c->p + i, 1, c->size); i++)
 		printf(" %02x", p[i]);
 	printf(": %s\n", in->why);
@@ -260,11 +260,12 @@ static void sweep(struct image *im, const struct code *c)
 /* The fields needed, widened to 64 bits for both classes. */
 struct section {
 	const char *name;
-	uint32_t type, link, info;
-	uint64_t flags, addr, offset, size, entsize;
+	uint32_t name_at, type, link;
+	uint64_t flags, addr, offset, size;
 };
 
 struct elf {
+	Elf64_Ehdr header;
 	bool is64, relocatable;
 	struct section *sections;
 	size_t n_sections;
@@ -278,61 +279,88 @@ static const char *string_at(const struct image *im, const struct section *strin
 	return (const char *)im->data + strings->offset + offset;
 }
 
-static void read_sections(const struct image *im, struct elf *e)
+/* Copied out, since nothing says that the tables of a hostile file are aligned. */
+static struct section section_header(const struct image *im, const struct elf *e, uint64_t offset)
 {
-	const Elf64_Ehdr *h64 = (const void *)im->data;
-	const Elf32_Ehdr *h32 = (const void *)im->data;
-	uint64_t off, entsize, names;
-	const uint8_t *table;
+	Elf64_Shdr a;
+	Elf32_Shdr b;
+
+	if (e->is64) {
+		memcpy(&a, im->data + offset, sizeof(a));
+		return (struct section){ .name_at = a.sh_name,
+					 .type = a.sh_type,
+					 .link = a.sh_link,
+					 .flags = a.sh_flags,
+					 .addr = a.sh_addr,
+					 .offset = a.sh_offset,
+					 .size = a.sh_size };
+	}
+	memcpy(&b, im->data + offset, sizeof(b));
+	return (struct section){ .name_at = b.sh_name,
+				 .type = b.sh_type,
+				 .link = b.sh_link,
+				 .flags = b.sh_flags,
+				 .addr = b.sh_addr,
+				 .offset = b.sh_offset,
+				 .size = b.sh_size };
+}
+
+/* The file header, widened; its caller has made sure that 64 bytes are there. */
+static void read_header(const struct image *im, struct elf *e)
+{
+	Elf32_Ehdr b;
 
 	e->is64 = im->data[EI_CLASS] == ELFCLASS64;
-	if (im->size < sizeof(*h64) || im->data[EI_DATA] != ELFDATA2LSB)
-		die(im->name, "broken or big-endian ELF file");
-	e->relocatable = h64->e_type == ET_REL;
-	off = e->is64 ? h64->e_shoff : h32->e_shoff;
+	if (im->data[EI_DATA] != ELFDATA2LSB)
+		die(im->name, "big-endian ELF file");
+	memcpy(&e->header, im->data, sizeof(e->header));
+	if (!e->is64) {
+		memcpy(&b, im->data, sizeof(b));
+		e->header.e_shoff = b.e_shoff;
+		e->header.e_shnum = b.e_shnum;
+		e->header.e_shstrndx = b.e_shstrndx;
+		e->header.e_phoff = b.e_phoff;
+		e->header.e_phnum = b.e_phnum;
+	}
+	e->relocatable = e->header.e_type == ET_REL;
+}
+
+static void read_sections(const struct image *im, struct elf *e)
+{
+	uint64_t off, entsize, names;
+
+	read_header(im, e);
+	off = e->header.e_shoff;
 	entsize = e->is64 ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
-	e->n_sections = e->is64 ? h64->e_shnum : h32->e_shnum;
-	names = e->is64 ? h64->e_shstrndx : h32->e_shstrndx;
-	if (!inside(off, e->n_sections * entsize, im->size))
-		die(im->name, "broken ELF file: section table outside the file");
-	table = im->data + off;
+	e->n_sections = e->header.e_shnum;
+	names = e->header.e_shstrndx;
 	/* Very many sections (-ffunction-sections): the counts stand in section 0. */
-	if (!e->n_sections && off && inside(off, entsize, im->size))
-		e->n_sections = e->is64 ? ((const Elf64_Shdr *)table)->sh_size :
-					  ((const Elf32_Shdr *)table)->sh_size;
-	if (names == SHN_XINDEX && e->n_sections)
-		names = e->is64 ? ((const Elf64_Shdr *)table)->sh_link :
-				  ((const Elf32_Shdr *)table)->sh_link;
+	if (off && inside(off, entsize, im->size)) {
+		struct section zero = section_header(im, e, off);
+
+		if (!e->n_sections)
+			e->n_sections = zero.size;
+		if (names == SHN_XINDEX)
+			names = zero.link;
+	}
 	if (e->n_sections > im->size / entsize || !inside(off, e->n_sections * entsize, im->size))
 		die(im->name, "broken ELF file: section table outside the file");
 	e->sections = calloc(e->n_sections + 1, sizeof(*e->sections));
 	if (!e->sections)
 		die(im->name, strerror(ENOMEM));
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < e->n_sections; i++) {
-			const Elf64_Shdr *a = (const Elf64_Shdr *)table + i;
-			const Elf32_Shdr *b = (const Elf32_Shdr *)table + i;
-			struct section *s = &e->sections[i];
+	for (size_t i = 0; i < e->n_sections; i++) {
+		struct section *s = &e->sections[i];
 
-			if (pass) {
-				s->name = string_at(
-					im, names < e->n_sections ? &e->sections[names] : NULL,
-					e->is64 ? a->sh_name : b->sh_name);
-				continue;
-			}
-			if (e->is64)
-				*s = (struct section){ NULL,         a->sh_type,  a->sh_link,
-						       a->sh_info,   a->sh_flags, a->sh_addr,
-						       a->sh_offset, a->sh_size,  a->sh_entsize };
-			else
-				*s = (struct section){ NULL,         b->sh_type,  b->sh_link,
-						       b->sh_info,   b->sh_flags, b->sh_addr,
-						       b->sh_offset, b->sh_size,  b->sh_entsize };
-			if (s->type == SHT_NOBITS)
-				s->size = 0;
-			if (!inside(s->offset, s->size, im->size))
-				die(im->name, "broken ELF file: section outside the file");
-		}
+		*s = section_header(im, e, off + i * entsize);
+		if (s->type == SHT_NOBITS || s->type == SHT_NULL)
+			s->size = 0;
+		else if (!inside(s->offset, s->size, im->size))
+			die(im->name, "broken ELF file: section outside the file");
+	}
+	for (size_t i = 0; i < e->n_sections; i++)
+		e->sections[i].name = string_at(im,
+						names < e->n_sections ? &e->sections[names] : NULL,
+						e->sections[i].name_at);
 }
 
 /* Labels that only the compiler or assembler made do not start a function. */
@@ -352,22 +380,31 @@ static void read_symbols(const struct image *im, const struct elf *e, struct ima
 		if (s->type != SHT_SYMTAB || s->link >= e->n_sections)
 			continue;
 		for (size_t k = 1; k < s->size / entsize; k++) {
-			const Elf64_Sym *a = (const void *)(im->data + s->offset + k * entsize);
-			const Elf32_Sym *b = (const void *)a;
-			const char *name = string_at(im, &e->sections[s->link],
-						     e->is64 ? a->st_name : b->st_name);
-			int type = ELF64_ST_TYPE(e->is64 ? a->st_info : b->st_info);
-			unsigned int shndx = e->is64 ? a->st_shndx : b->st_shndx;
+			Elf64_Sym a;
+			Elf32_Sym b;
+			const char *name;
 
-			if (!is_named_place(name, type) || shndx == SHN_UNDEF || shndx == SHN_ABS)
+			if (e->is64) {
+				memcpy(&a, im->data + s->offset + k * entsize, sizeof(a));
+			} else {
+				memcpy(&b, im->data + s->offset + k * entsize, sizeof(b));
+				a = (Elf64_Sym){ .st_name = b.st_name,
+						 .st_info = b.st_info,
+						 .st_shndx = b.st_shndx,
+						 .st_value = b.st_value };
+			}
+			name = string_at(im, &e->sections[s->link], a.st_name);
+			if (!is_named_place(name, ELF64_ST_TYPE(a.st_info)) ||
+			    a.st_shndx == SHN_UNDEF || a.st_shndx == SHN_ABS)
 				continue;
 			into->symbols =
 				grow(into->symbols, (into->n_symbols + 1) * sizeof(*into->symbols));
 			into->symbols[into->n_symbols++] =
-				(struct symbol){ .addr = e->is64 ? a->st_value : b->st_value,
-						 .section = e->relocatable ? shndx : 0,
+				(struct symbol){ .addr = a.st_value,
+						 .section = e->relocatable ? a.st_shndx : 0,
 						 .name = name,
-						 .function = type != STT_NOTYPE };
+						 .function = ELF64_ST_TYPE(a.st_info) !=
+							     STT_NOTYPE };
 		}
 	}
 	if (into->n_symbols)
@@ -429,13 +466,11 @@ static void check_alternatives(struct image *im, const struct elf *e, const stru
 	}
 }
 
-static int elf_bits(const struct image *im)
+static int elf_bits(const struct image *im, const struct elf *e)
 {
-	const Elf64_Ehdr *h = (const void *)im->data;
-
 	if (opt.bits)
 		return opt.bits;
-	switch (h->e_machine) {
+	switch (e->header.e_machine) {
 	case EM_X86_64:
 	case MACHINE_K1OM:
 		return 64;
@@ -449,28 +484,33 @@ static int elf_bits(const struct image *im)
 
 static void sweep_segments(struct image *im, const struct elf *e, int bits)
 {
-	const Elf64_Ehdr *h64 = (const void *)im->data;
-	const Elf32_Ehdr *h32 = (const void *)im->data;
-	size_t n = e->is64 ? h64->e_phnum : h32->e_phnum;
-	uint64_t off = e->is64 ? h64->e_phoff : h32->e_phoff;
+	size_t n = e->header.e_phnum, entsize = e->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 
-	if (!inside(off, n * (e->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)), im->size))
+	if (!inside(e->header.e_phoff, n * entsize, im->size))
 		die(im->name, "broken ELF file: program headers outside the file");
 	for (size_t i = 0; i < n; i++) {
-		const Elf64_Phdr *a = (const Elf64_Phdr *)(im->data + off) + i;
-		const Elf32_Phdr *b = (const Elf32_Phdr *)(im->data + off) + i;
-		uint64_t offset = e->is64 ? a->p_offset : b->p_offset;
-		struct code c = { .section = "(segment)",
-				  .addr = e->is64 ? a->p_vaddr : b->p_vaddr,
-				  .size = e->is64 ? a->p_filesz : b->p_filesz,
-				  .bits = bits };
+		const uint8_t *at = im->data + e->header.e_phoff + i * entsize;
+		struct code c = { .section = "(segment)", .bits = bits };
+		Elf64_Phdr a;
+		Elf32_Phdr b;
 
-		if ((e->is64 ? a->p_type : b->p_type) != PT_LOAD ||
-		    !((e->is64 ? a->p_flags : b->p_flags) & PF_X))
+		if (e->is64) {
+			memcpy(&a, at, sizeof(a));
+		} else {
+			memcpy(&b, at, sizeof(b));
+			a = (Elf64_Phdr){ .p_type = b.p_type,
+					  .p_flags = b.p_flags,
+					  .p_offset = b.p_offset,
+					  .p_vaddr = b.p_vaddr,
+					  .p_filesz = b.p_filesz };
+		}
+		if (a.p_type != PT_LOAD || !(a.p_flags & PF_X))
 			continue;
-		if (!inside(offset, c.size, im->size))
+		if (!inside(a.p_offset, a.p_filesz, im->size))
 			die(im->name, "broken ELF file: segment outside the file");
-		c.p = im->data + offset;
+		c.p = im->data + a.p_offset;
+		c.addr = a.p_vaddr;
+		c.size = a.p_filesz;
 		sweep(im, &c);
 	}
 }
@@ -480,10 +520,11 @@ static struct image load(const char *path);
 static void check_elf(struct image *im)
 {
 	const struct section *alternatives = NULL;
-	int bits = elf_bits(im);
 	struct elf e;
+	int bits;
 
 	read_sections(im, &e);
+	bits = elf_bits(im, &e);
 	read_symbols(im, &e, im);
 	if (!im->n_symbols && opt.symbols) {
 		struct image other = load(opt.symbols);
@@ -680,6 +721,7 @@ static bool check_bzimage(struct image *im)
 	size_t payload = setup + word_at(im, 0x248), length = word_at(im, 0x24c);
 	struct image part = *im, kernel;
 	char name[512];
+	size_t reached;
 	uint8_t *seen;
 	struct code c;
 	bool ok = true;
@@ -713,11 +755,15 @@ static bool check_bzimage(struct image *im)
 				   .bits = 32 };
 		memset(seen + (payload - setup), 1, length);
 		follow(&part, &c, 0, seen);
+		reached = count_seen(seen, c.size) - length;
+		memset(seen, 0, im->size);
+		memset(seen + (payload - setup), 1, length);
 		c.bits = 64;
 		follow(&part, &c, 0x200, seen);
-		printf("%s: %zu of %zu bytes reached from the entries; give its ELF file with --decompressor to check the rest\n",
-		       name, count_seen(seen, im->size - setup) - length,
-		       im->size - setup - length);
+		reached += count_seen(seen, c.size) - length;
+		printf("%s: %zu of %zu bytes reached from the entries; give its ELF file with "
+		       "--decompressor to check the rest\n",
+		       name, reached, c.size - length);
 		ok &= finish(&part);
 	}
 	free(seen);
@@ -754,12 +800,6 @@ static bool check_archive(struct image *im)
 		member.data = im->data + at;
 		member.size = len;
 		if (len >= 64 && !memcmp(member.data, ELFMAG, SELFMAG)) {
-			uint8_t *copy = malloc(len); /* members are only 2-byte aligned */
-
-			if (!copy)
-				die(name, strerror(ENOMEM));
-			memcpy(copy, member.data, len);
-			member.data = copy;
 			check_elf(&member);
 			im->instructions += member.instructions;
 			im->refused += member.refused;
@@ -767,7 +807,6 @@ static bool check_archive(struct image *im)
 			im->skipped_bytes += member.skipped_bytes;
 			members++;
 			free(member.symbols);
-			free(copy);
 		}
 		at += len + (len & 1);
 	}
