@@ -90,11 +90,13 @@ void bs_record_push(struct x100_record *record, uint32_t keep)
 {
 	struct x100_run *run = current(record);
 
-	run->pushes++;
 	run->reason = X100_REASON_NONE;
 	memset(run->detail, 0, sizeof(run->detail));
 	if (run->stages > keep)
 		run->stages = keep;
+	/* Last: a host that sees the new count takes the reason to be that of its own push. */
+	__asm__ volatile("" ::: "memory");
+	run->pushes++;
 }
 
 void bs_record_fault(struct x100_record *record, const struct bs_fault *fault)
