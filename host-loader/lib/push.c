@@ -283,15 +283,25 @@ static int refused(struct pushing *p)
 			 x100_reason_text(run->reason, run->detail, text));
 }
 
-/* The card is waiting for an image again, in the same run, and has counted our boot interrupt. */
-static bool counted(struct pushing *p)
+/* The record says that this run took one more boot interrupt than before ours. */
+static bool counted(struct pushing *p, struct x100_record *record)
+{
+	if (!p->run || x100_record_read(p->card, record))
+		return false;
+	return x100_record_current(record)->seq == p->run &&
+	       x100_record_current(record)->pushes != p->pushes;
+}
+
+/*
+ * Our push was refused although POST never showed it. The reason is ours once the count has changed,
+ * so it counts only in a copy made after the one that showed the new count.
+ */
+static bool refused_unseen(struct pushing *p)
 {
 	struct x100_record record;
 
-	if (!p->run || x100_record_read(p->card, &record))
-		return false;
-	return x100_record_current(&record)->seq == p->run &&
-	       x100_record_current(&record)->pushes != p->pushes;
+	return counted(p, &record) && counted(p, &record) &&
+	       x100_record_current(&record)->reason != X100_REASON_NONE;
 }
 
 static int wait_taken(struct pushing *p)
@@ -310,7 +320,7 @@ static int wait_taken(struct pushing *p)
 			return ret;
 		switch (card_state(&look, 0)) {
 		case X100_STATE_READY:
-			if (refused_since || counted(p))
+			if (refused_since || refused_unseen(p))
 				return refused(p);
 			break;
 		case X100_STATE_STARTING:

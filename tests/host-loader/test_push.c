@@ -365,6 +365,22 @@ static void a_refusal_too_fast_to_see_is_known_by_the_count_of_pushes(void **sta
 	assert_int_equal(result.reason, X100_REASON_NOT_BZIMAGE);
 }
 
+/* Counted, but not looked at yet: the ready bit still stands from before. */
+static void count_and_think(void)
+{
+	fake_forget_events();
+	fake_record()->run[0].pushes++;
+	fake_post_in(5, X100_POST_GO);
+	fake_post_in(10, X100_POST_DONE);
+}
+
+static void a_card_that_has_only_counted_the_push_has_not_refused_it(void **state)
+{
+	(void)state;
+	fake.on_go = count_and_think;
+	assert_int_equal(do_push(NULL), X100_OK);
+}
+
 static void a_foreign_bootstrap_refuses_without_a_reason(void **state)
 {
 	(void)state;
@@ -547,6 +563,7 @@ int main(void)
 		T(nothing_is_written_for_an_image_that_is_refused_here),
 		T(a_refusal_by_the_card_has_its_reason),
 		T(a_refusal_too_fast_to_see_is_known_by_the_count_of_pushes),
+		T(a_card_that_has_only_counted_the_push_has_not_refused_it),
 		T(a_foreign_bootstrap_refuses_without_a_reason),
 		T(a_bootstrap_that_does_not_react_times_out),
 		T(an_os_that_never_comes_up_times_out),
