@@ -11,6 +11,7 @@
 #include "qemu/timer.h"
 #include "hw/qdev-properties.h"
 #include "exec/exec-all.h"
+#include "sysemu/reset.h"
 #include "tcg/helper-tcg.h"
 #include "cpu/knc-cpu.h"
 
@@ -165,16 +166,34 @@ void knc_check_cs(CPUX86State *env, uint32_t e2, uint32_t selector, uintptr_t ra
 		refuse(env, selector & 0xfffc, ra, "32-bit code segment in long mode", selector);
 }
 
+/* Reset and INIT. QEMU clears the memory type ranges for both; an INIT leaves them alone. */
 static void knc_reset(DeviceState *dev)
 {
 	KncCPUClass *class = KNC_CPU_GET_CLASS(dev);
 	X86CPU *cpu = X86_CPU(dev);
+	uint64_t deftype = cpu->env.mtrr_deftype;
+	MTRRVar var[ARRAY_SIZE(cpu->env.mtrr_var)];
 
+	memcpy(var, cpu->env.mtrr_var, sizeof(var));
 	class->parent_reset(dev);
+	memcpy(cpu->env.mtrr_var, var, sizeof(var));
+	cpu->env.mtrr_deftype = deftype;
 	if (KNC_CPU(dev)->knc.strict)
 		cpu->env.mxcsr = 0x200000; /* k1om-cpu-and-kernel.md 2.3 */
 	if (cpu->apic_state)
 		device_cold_reset(cpu->apic_state);
+}
+
+/* The rest of a reset of the whole card. */
+static void knc_power_reset(void *opaque)
+{
+	CPUX86State *env = opaque;
+
+	memset(env->mtrr_var, 0, sizeof(env->mtrr_var));
+	env->mtrr_deftype = 0;
+	memset(env->mce_banks, 0, sizeof(env->mce_banks));
+	env->mcg_status = 0;
+	env->mcg_ctl = UINT64_MAX;
 }
 
 static void knc_realize(DeviceState *dev, Error **errp)
@@ -185,8 +204,8 @@ static void knc_realize(DeviceState *dev, Error **errp)
 	CPUX86State *env = &cpu->env;
 	bool strict = knc->knc.strict;
 
-	if (knc->tsc_hz < 1000000) {
-		error_setg(errp, "knc: tsc-hz must be at least 1000000");
+	if (knc->tsc_hz < 1000000 || knc->tsc_hz > UINT32_MAX) {
+		error_setg(errp, "knc: tsc-hz must be between 1000000 and 4294967295");
 		return;
 	}
 	/* These tell QEMU what to emulate; CPUID has its own answers. VME it cannot do. */
@@ -207,7 +226,7 @@ static void knc_realize(DeviceState *dev, Error **errp)
 
 	/* Three banks and MCG_CTL, although CPUID has neither MCE nor MCA (3.3 there). */
 	env->mcg_cap = 0x103;
-	env->mcg_ctl = UINT64_MAX;
+	qemu_register_reset(knc_power_reset, env);
 }
 
 static void knc_init(Object *obj)

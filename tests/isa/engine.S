@@ -14,6 +14,7 @@
 #define AP_SEEN 0x7200 /* a byte per APIC id: the AP ran its trampoline */
 #define AP_NMI	0x7300 /* a byte per APIC id: NMIs it took */
 #define TSS	0x7400
+#define AP_MTRR	0x7500 /* 4 bytes per APIC id: MTRRdefType when it started */
 #define SCRATCH 0x6000 /* a page for the probe, in rBX, rSI, rDI */
 #define STACK16 0x5000
 #define STACK	0x28000
@@ -434,6 +435,13 @@ ap_start:
 	movw	$AP_PAGE + ap_nmi - ap_start, AP_IVT + 8
 	movw	$0, AP_IVT + 10
 	lidtl	AP_PAGE + ap_idt_pointer - ap_start
+	movl	$0x2ff, %ecx /* the memory type default it finds, and another for the next time */
+	rdmsr
+	movw	%bx, %di
+	shlw	$2, %di
+	movl	%eax, AP_MTRR(%di)
+	movl	$0x806, %eax
+	wrmsr
 	movb	$1, AP_SEEN(%bx)
 1:	hlt
 	jmp	1b

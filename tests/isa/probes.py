@@ -425,12 +425,14 @@ SIPI = "movl $0x4601, 0x300(%r8); "
 probe("an AP sleeps until told", "mov 0x7200, %rax", rax=0)
 probe("startup without init is enough after reset, and reaches one", LAPIC + "movl $1 << 16, 0x310(%r8); " + SIPI
       + wait("cmpb $1, 0x7201") + "mov 0x7200, %rax; xor %edx, %edx", rax=1 << 8)  # fmt: skip
+probe("mtrr default of an AP after reset", "mov 0x7504, %eax", rax=0)
 probe("init and startup of another", LAPIC + INIT_ONE.format(id=5) + SIPI + wait("cmpb $1, 0x7205")
       + "mov 0x7200, %rax; xor %edx, %edx", rax=1 << 8 | 1 << 40)  # fmt: skip
 probe("init to all but self, startup to each", LAPIC + "movq $0, 0x7200; movl $0xc4500, 0x300(%r8); movl $0, 0x310(%r8);"
       + SIPI + wait("cmpb $1, 0x7200") + "movl $1 << 16, 0x310(%r8); " + SIPI + wait("cmpb $1, 0x7201")
       + "movl $5 << 16, 0x310(%r8); " + SIPI + wait("cmpb $1, 0x7205") + "mov 0x7200, %rax; xor %edx, %edx",
       rax=0x010000000101)  # fmt: skip
+probe("init leaves the mtrr default", "mov 0x7504, %eax", rax=0x806)
 probe("nmi to one", LAPIC + "movl $5 << 16, 0x310(%r8); movl $0x4400, 0x300(%r8); " + wait("cmpb $1, 0x7305")
       + "mov 0x7300, %rax; xor %edx, %edx", rax=1 << 40)  # fmt: skip
 probe("nmi to all but self", LAPIC + "movl $0xc4400, 0x300(%r8); "
