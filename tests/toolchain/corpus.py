@@ -242,6 +242,12 @@ tap(code == 0, "a 32-bit stretch in a 64-bit file, by rule", out)
 code, out = run(path)
 tap(code == 1, "the same without the rule fails", out)
 
+with open(rules, "w") as f:
+    f.write("for *.elf\nsection-mode 32 .text\nfor *corpus.o\nsection-mode 16 .co*\n")
+path = assemble("mov %rax, %rbx; ret\n.section .code, \"ax\"\n.code16\nmov $1, %ax; int $0x10; ljmp $0, $0")
+code, out = run(path, f"--rules={rules}")
+tap(code == 0 and ": ok: 5 instructions" in out, "the mode of a section, and rules for one file only", out)
+
 # Linux alternatives: { instr, replacement, feature, len, replacement len }
 ALTERNATIVE = """
  .globl _start

@@ -274,10 +274,10 @@ static void check_0f01(struct state *s)
 		uint8_t modrm;
 		const char *name;
 	} names[] = {
-		{ 0xc1, "vmcall" },    { 0xc8, "monitor" }, { 0xc9, "mwait" },  { 0xca, "clac" },
-		{ 0xcb, "stac" },      { 0xd0, "xgetbv" },  { 0xd1, "xsetbv" }, { 0xd9, "vmmcall" },
-		{ 0xe8, "serialize" }, { 0xee, "rdpkru" },  { 0xef, "wrpkru" }, { 0xf9, "rdtscp" },
-		{ 0xfa, "monitorx" },  { 0xfb, "mwaitx" },  { 0xfc, "clzero" },
+		{ 0xc1, "vmcall" }, { 0xc8, "monitor" },   { 0xc9, "mwait" },  { 0xca, "clac" },
+		{ 0xcb, "stac" },   { 0xd0, "xgetbv" },    { 0xd1, "xsetbv" }, { 0xd9, "vmmcall" },
+		{ 0xdc, "stgi" },   { 0xe8, "serialize" }, { 0xee, "rdpkru" }, { 0xef, "wrpkru" },
+		{ 0xf9, "rdtscp" }, { 0xfa, "monitorx" },  { 0xfb, "mwaitx" }, { 0xfc, "clzero" },
 	};
 	int r = reg_field(s);
 
@@ -303,6 +303,8 @@ static void check_0fae(struct state *s)
 	int r = reg_field(s);
 
 	if (is_register(s)) {
+		if (s->opsize && r == 6)
+			refuse(s, "KNC does not have it", "tpause");
 		if (s->rep && base[r])
 			refuse(s, "KNC does not have it", "%s", base[r]);
 		if (!s->rep && !s->repne && !s->opsize && fence[r])
@@ -434,6 +436,8 @@ static void decode_0f38(struct state *s, bool imm)
 		take_signed(s, 1);
 	if (!imm && (op == 0xf0 || op == 0xf1))
 		refuse(s, "KNC does not have it", s->repne ? "crc32" : "movbe");
+	else if (!imm && op == 0x82 && s->opsize)
+		refuse(s, "KNC does not have it", "invpcid");
 	else if (!imm && op == 0xf6)
 		refuse(s, "KNC does not have it", s->opsize ? "adcx" : "adox");
 	refuse(s, "KNC has neither SSSE3 nor anything later", "0f %s %02x", imm ? "3a" : "38", op);

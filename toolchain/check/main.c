@@ -187,7 +187,7 @@ static size_t find_ranges(struct image *im, const struct code *c, struct range *
 		const struct symbol *from, *to;
 		uint64_t end = c->addr + c->size;
 
-		if (r->kind != RULE_MODE && r->kind != RULE_DATA)
+		if ((r->kind != RULE_MODE && r->kind != RULE_DATA) || !rules_applies(r))
 			continue;
 		from = symbol_named(im, r->from);
 		if (!from || from->section != c->index || from->addr < c->addr || from->addr >= end)
@@ -523,6 +523,7 @@ static void check_elf(struct image *im)
 	struct elf e;
 	int bits;
 
+	rules_use_for(im->name);
 	read_sections(im, &e);
 	bits = elf_bits(im, &e);
 	read_symbols(im, &e, im);
@@ -559,6 +560,11 @@ static void check_elf(struct image *im)
 			r->used++;
 			im->skipped_bytes += s->size;
 			continue;
+		}
+		r = rules_find(RULE_SECTION_MODE, s->name, NULL);
+		if (r) {
+			r->used++;
+			c.bits = r->bits;
 		}
 		sweep(im, &c);
 	}
@@ -737,6 +743,7 @@ static bool check_bzimage(struct image *im)
 	snprintf(name, sizeof(name), "%s (setup)", im->name);
 	part.name = name;
 	c = (struct code){ .section = "(setup)", .p = im->data, .size = setup, .bits = 16 };
+	rules_use_for(name);
 	follow(&part, &c, 0x200, seen);
 	printf("%s: %zu of %zu bytes reached from the 16-bit entry\n", name,
 	       count_seen(seen, setup), setup);
@@ -754,6 +761,7 @@ static bool check_bzimage(struct image *im)
 				   .size = im->size - setup,
 				   .bits = 32 };
 		memset(seen + (payload - setup), 1, length);
+		rules_use_for(name);
 		follow(&part, &c, 0, seen);
 		reached = count_seen(seen, c.size) - length;
 		memset(seen, 0, im->size);
@@ -858,6 +866,7 @@ static bool check_file(const char *path)
 {
 	struct image im = load(path);
 
+	rules_use_for(path);
 	if (opt.raw) {
 		struct code c = { .section = "(raw)",
 				  .p = im.data,
@@ -883,7 +892,7 @@ static bool check_file(const char *path)
 static void print_rules(bool verbose)
 {
 	for (const struct rule *r = rules; r; r = r->next)
-		if (r->kind != RULE_MODE && (verbose || !r->used))
+		if (r->kind != RULE_MODE && r->kind != RULE_SECTION_MODE && (verbose || !r->used))
 			printf("rule %s %s: %s (%s)\n", r->used ? "used" : "NOT NEEDED", r->from,
 			       r->to, r->reason);
 }

@@ -12,6 +12,8 @@
 
 struct rule *rules;
 
+static const char *file_name = "";
+
 /*
  * Linux 6.1 feature bits on every card: the CPUID flags of k1om-cpu-and-kernel.md 1.1, and the kernel's own
  * NOPL (116) and ALWAYS (117).
@@ -62,6 +64,13 @@ static bool parse(const char *kind, char *rest, struct rule *r, bool *is_rule)
 		r->reason = "";
 		return r->from && r->to && (r->bits == 16 || r->bits == 32 || r->bits == 64) &&
 		       !word(&rest);
+	} else if (!strcmp(kind, "section-mode")) {
+		r->kind = RULE_SECTION_MODE;
+		w = word(&rest);
+		r->bits = w ? atoi(w) : 0;
+		r->from = word(&rest);
+		r->to = r->reason = "";
+		return r->from && (r->bits == 16 || r->bits == 32 || r->bits == 64) && !word(&rest);
 	} else if (!strcmp(kind, "data")) {
 		r->kind = RULE_DATA;
 		r->from = word(&rest);
@@ -88,6 +97,7 @@ static bool parse(const char *kind, char *rest, struct rule *r, bool *is_rule)
 bool rules_read(const char *path)
 {
 	FILE *f = fopen(path, "r");
+	const char *scope = NULL;
 	char *line = NULL;
 	size_t room = 0;
 	struct rule **end = &rules;
@@ -110,6 +120,11 @@ bool rules_read(const char *path)
 		kind = word(&rest);
 		if (!kind || *kind == '#')
 			continue;
+		if (!strcmp(kind, "for")) {
+			scope = word(&rest);
+			continue;
+		}
+		r->file = scope;
 		if (!parse(kind, rest, r, &is_rule)) {
 			fprintf(stderr,
 				"k1om-check: %s:%u: not a rule; an exception needs a reason\n",
@@ -141,10 +156,21 @@ static bool match(const char *globs, const char *text)
 	return false;
 }
 
+void rules_use_for(const char *name)
+{
+	file_name = name;
+}
+
+bool rules_applies(const struct rule *r)
+{
+	return !r->file || match(r->file, file_name);
+}
+
 struct rule *rules_find(enum rule_kind kind, const char *from, const char *to)
 {
 	for (struct rule *r = rules; r; r = r->next)
-		if (r->kind == kind && match(r->from, from) && (!to || match(r->to, to)))
+		if (r->kind == kind && rules_applies(r) && match(r->from, from) &&
+		    (!to || match(r->to, to)))
 			return r;
 	return NULL;
 }

@@ -9,6 +9,7 @@
 enum rule_kind {
 	RULE_ALLOW,
 	RULE_SKIP_SECTION,
+	RULE_SECTION_MODE,
 	RULE_MODE,
 	RULE_DATA
 };
@@ -20,13 +21,16 @@ enum rule_kind {
  *						of them separated by commas
  *	skip-section SECTION REASON...		a section that is never executed (glob)
  *	mode 16|32|64 FROM TO			code between two symbols is of that mode; TO may be "next"
+ *	section-mode 16|32|64 SECTION		code in that section (glob) is of that mode
  *	data FROM TO REASON...			bytes between two symbols are no code
  *	feature NUMBER...			Linux feature bits (word * 32 + bit) set on the card beyond those
  *						every X100 reports: decides which alternatives are applied
+ *	for FILE				the rules behind this line hold for files of that name only (glob)
  */
 struct rule {
 	enum rule_kind kind;
-	int bits;         /* RULE_MODE */
+	const char *file; /* glob, or NULL for all */
+	int bits;         /* RULE_MODE, RULE_SECTION_MODE */
 	const char *from; /* function glob, section glob or first symbol */
 	const char *to;   /* instruction glob or last symbol */
 	const char *reason;
@@ -35,6 +39,12 @@ struct rule {
 };
 
 extern struct rule *rules;
+
+/* From now on rules apply as for a file of that name; the text is borrowed. */
+void rules_use_for(const char *name);
+
+/* Whether a rule holds for the file at hand. */
+bool rules_applies(const struct rule *r);
 
 /* Read a rules file; on an error print a sentence with the line and return false. */
 bool rules_read(const char *path);
