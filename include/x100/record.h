@@ -31,7 +31,7 @@ struct x100_run {
 	uint32_t seq;          /* counts resets since the record was made, from 1; 0 = unused */
 	uint32_t post;         /* last POST code of this run */
 	uint32_t reason;       /* enum x100_reason of the last failure, 0 if none */
-	uint32_t pushes; /* boot interrupts taken in this run; counted after reason was cleared */
+	uint32_t pushes;       /* boot interrupts of this run; counted after reason was cleared */
 	uint64_t detail[4];    /* of the reason: offending address, size, limit, field offset;
 			     * for an exception: vector, error code, EIP, CR2 */
 	uint32_t stages;       /* valid entries of stage[]; stays at the maximum when full */
