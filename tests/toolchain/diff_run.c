@@ -64,7 +64,7 @@ int main(void)
 			int differs = 0;
 
 			for (unsigned int i = 0; i < INPUTS && !differs; i++) {
-				struct memory a, b;
+				struct memory a = { .u64 = { 0 } }, b;
 				u64 x = random_value(), y = random_value();
 				u32 z = (u32)random_value();
 
