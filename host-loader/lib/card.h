@@ -22,6 +22,7 @@ struct x100_card {
 	uint64_t aperture;            /* bytes of BAR0 */
 	struct x100_map_range window; /* what of it is mapped; size 0: nothing */
 	uint8_t *window_at;
+	uint8_t populated[2048]; /* MiB of it that a push mapped the pages of, one bit each */
 
 	struct x100_smpt smpt;
 	uint64_t next_iova;

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <x100/boot.h>
 #include <x100/irq.h>
+#include <x100/memmap.h>
 #include <x100/post.h>
 #include <x100/reason.h>
 #include <x100/regs.h>
@@ -117,13 +117,21 @@ static int build_cmdline(struct pushing *p, uint64_t *size)
 			    &p->card->why);
 }
 
-/* Map the pages of [at, at + size) before they are written to; how well that went does not matter. */
-static void populate(uint8_t *at, size_t size)
+/*
+ * Map the pages that [at, at + size) of the aperture needs before they are written to, each MiB once:
+ * asking again would take as long as copying it. How well it went does not matter.
+ */
+static void populate(struct x100_card *card, uint64_t at, size_t size)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t start = (uintptr_t)at & ~(page - 1);
+	for (uint64_t mib = at / CHUNK; mib <= (at + size - 1) / CHUNK; mib++) {
+		uint64_t start = mib * CHUNK, left = card->window.size - start;
+		uint8_t bit = (uint8_t)(1u << mib % 8);
 
-	madvise((void *)start, (uintptr_t)at + size - start, MADV_POPULATE_WRITE);
+		if (mib / 8 >= sizeof(card->populated) || card->populated[mib / 8] & bit)
+			continue;
+		card->populated[mib / 8] |= bit;
+		madvise(card->window_at + start, left < CHUNK ? left : CHUNK, MADV_POPULATE_WRITE);
+	}
 }
 
 static int copy_blob(struct pushing *p, enum x100_push_step step, const struct x100_blob *blob,
@@ -149,7 +157,7 @@ static int copy_blob(struct pushing *p, enum x100_push_step step, const struct x
 			 * Straight from the page cache into the aperture, in ascending order. Pages
 			 * of the model's memory come in one go; a BAR has none and says so.
 			 */
-			populate(card->window_at + at, part);
+			populate(card, at, part);
 			ret = blob_read(blob, done, card->window_at + at, part, &card->why);
 		} else {
 			if (!buffer)
@@ -189,7 +197,9 @@ static int copy_all(struct pushing *p)
 					place->cmdline_size);
 	if (ret || !place->ramdisk_size)
 		return ret;
-	ret = copy_blob(p, X100_PUSH_RAMDISK, &p->push->ramdisk, place->ramdisk);
+	/* Below 1 MiB the bootstrap works; only the address goes there, for it to refuse. */
+	if (place->ramdisk >= X100_LOW_END)
+		ret = copy_blob(p, X100_PUSH_RAMDISK, &p->push->ramdisk, place->ramdisk);
 	if (!ret && place->image_size >= X100_HDR_RAMDISK_SIZE + 4)
 		ret = x100_memory_write(card, place->image + X100_HDR_RAMDISK_IMAGE, words,
 					sizeof(words));
