@@ -13,6 +13,7 @@
 #define VEC_DF	       8
 #define VEC_SPURIOUS   255
 #define LAPIC_EOI      0xB0
+#define LAPIC_ISR_LAST 0x170 /* vectors 224-255 */
 
 	.section .rodata, "a"
 	.balign	8
@@ -87,5 +88,10 @@ doorbell:
 	/* Anybody may send any vector through an ICR; what means nothing is acknowledged. */
 stray:
 	movl	$0, X100_LAPIC_BASE + LAPIC_EOI
+	iret
+
+	/* In service means somebody sent it; unacknowledged it would block all others for ever. */
 spurious:
+	testl	$(1 << (VEC_SPURIOUS % 32)), X100_LAPIC_BASE + LAPIC_ISR_LAST
+	jnz	stray
 	iret
