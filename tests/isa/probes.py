@@ -200,6 +200,8 @@ probe("iret to 32-bit code", "mov %rsp, %rcx; pushq $0x10; push %rcx; pushq $2; 
       vector=GP, error=0x18)  # fmt: skip
 probe("iret to 32-bit user code", "pushq $0x43; pushq $0x8000; pushq $2; pushq $0x3b; pushq $1f; @iretq; 1: nop",
       vector=GP, error=0x38)  # fmt: skip
+probe("interrupt gate to 32-bit code", "movl $0x00188000, 0x203f0; movl $0x8e00, 0x203f4; @int $0x3f", vector=GP,
+      error=0x18)  # fmt: skip
 probe("far jump to 64-bit code", "movl $1f, (%rbx); movw $0x28, 4(%rbx); ljmpl *(%rbx); 1: mov $1, %eax", rax=1)
 probe("iret to 64-bit code", "mov %rsp, %rcx; pushq $0x10; push %rcx; pushq $2; pushq $0x28; pushq $1f; iretq;"
       " 1: mov $1, %eax", rax=1)  # fmt: skip
