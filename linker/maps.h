@@ -42,7 +42,7 @@
 #define BS_SEL_TSS       0x20
 #define BS_SEL_FAULT_TSS 0x28
 
-#define BS_PAGE	   0x1000
+#define BS_PAGE    0x1000
 #define BS_AP_MSRS 32 /* room for MSRs the other CPUs load */
 
 #endif

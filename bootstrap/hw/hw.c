@@ -236,7 +236,7 @@ unsigned int hw_wake_cpus(unsigned int expected, struct bs_cpus *cpus)
 	uint64_t start = hw_ticks();
 	unsigned int count = 1;
 
-	memcpy((void *)BS_AP_PAGE, ap_code, (uint32_t)(ap_code_end - ap_code));
+	memcpy((void *)BS_AP_PAGE, ap_code, (uint32_t)ap_code_end - (uint32_t)ap_code);
 	memcpy((void *)(BS_AP_PAGE + (uint32_t)ap_msrs_offset), memory_types, sizeof(memory_types));
 	if (expected > 1 && send_to_others(ICR_INIT)) {
 		while (!past(start + BS_TICKS_MS(INIT_MS)))
