@@ -54,7 +54,8 @@ TEST_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE $(SANITIZE) $(WARN_CFLAGS) $(INC_
 TEST_LDLIBS := $(SANITIZE) -lcmocka
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all $(INC_CFLAGS)
-DEP_CFLAGS = -MMD -MP
+# The target by the name make knows it by: ccache writes a relative one.
+DEP_CFLAGS = -MMD -MP -MT $@
 
 .PHONY: all test lint clean
 all:
