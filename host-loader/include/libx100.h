@@ -39,7 +39,8 @@
 	X(SYSTEM, -22, 4, "the system refused something", "see the message above")                 \
 	X(MEMORY, -23, 4, "there is not enough host memory", "close other programs and try again") \
 	/* The other end of the transport. */                                                      \
-	X(BUSY, -30, 5, "another program holds the card", "end that program, then try again")      \
+	X(BUSY, -30, 5, "the card is in use by another program",                                   \
+	  "end that program, then try again")                                                      \
 	X(NOBODY, -31, 5, "nobody answers at the card's socket",                                   \
 	  "the model has ended: start it again")                                                   \
 	X(GONE, -32, 5, "the connection to the card broke", "see whether the model still runs")    \

@@ -309,6 +309,22 @@ static void nothing_is_written_for_an_image_that_is_refused_here(void **state)
 	assert_int_equal(fake.goes, 0);
 }
 
+/* Even a forced push does not write where the bootstrap works while it has to judge it. */
+static void the_bootstraps_memory_is_never_written(void **state)
+{
+	uint32_t words[2];
+
+	(void)state;
+	push.unchecked = true;
+	push.ramdisk_at = 0x10000;
+	assert_int_equal(do_push(NULL), X100_OK);
+	for (unsigned int i = 0x1000; i < 0xD0000; i++)
+		assert_int_equal(fake.memory[i], 0);
+	memcpy(words, fake.memory + FAKE_BOOT + X100_HDR_RAMDISK_IMAGE, sizeof(words));
+	assert_int_equal(words[0], 0x10000);
+	assert_int_equal(words[1], 1 << 20);
+}
+
 /* ------------------------------------------------------------------ what the card answers */
 
 static void answer_refused(void)
@@ -561,6 +577,7 @@ int main(void)
 		T(without_leave_to_reset_it_is_an_error),
 		T(a_card_that_starts_is_waited_for_not_reset),
 		T(nothing_is_written_for_an_image_that_is_refused_here),
+		T(the_bootstraps_memory_is_never_written),
 		T(a_refusal_by_the_card_has_its_reason),
 		T(a_refusal_too_fast_to_see_is_known_by_the_count_of_pushes),
 		T(a_card_that_has_only_counted_the_push_has_not_refused_it),
