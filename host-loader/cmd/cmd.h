@@ -48,6 +48,9 @@ bool cmd_interrupted(void);
 /* Name of the card meant, into X100_NAME_SIZE bytes; prints on error. Returns an exit status. */
 int cmd_name(char *name);
 
+/* A number from 0 to @most, decimal or with 0x; false for anything else. */
+bool cmd_number(const char *text, uint64_t most, uint64_t *value);
+
 /* Standard error is a terminal: progress may be drawn there. */
 bool cmd_terminal(void);
 

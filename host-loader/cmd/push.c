@@ -106,15 +106,6 @@ static int open_blob(const char *path, struct x100_blob *blob)
 	return 0;
 }
 
-static bool number(const char *text, uint64_t most, uint64_t *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	return !errno && end != text && !*end && *value <= most && text[0] != '-';
-}
-
 static int do_push(const char *image, const char *ramdisk, struct x100_push *push, struct bar *bar)
 {
 	struct x100_push_result result;
@@ -205,12 +196,12 @@ static int run(int argc, char **argv)
 			push.unchecked = true;
 			break;
 		case OPT_AT:
-			if (!number(optarg, UINT32_MAX, &push.ramdisk_at))
+			if (!cmd_number(optarg, UINT32_MAX, &push.ramdisk_at))
 				return cmd_usage(&command_push,
 						 "--initrd-at takes a 32-bit address");
 			break;
 		case OPT_DECLARE:
-			if (!number(optarg, UINT32_MAX, &value))
+			if (!cmd_number(optarg, UINT32_MAX, &value))
 				return cmd_usage(&command_push,
 						 "--declare-size takes a 32-bit number");
 			push.declare_size = (uint32_t)value;

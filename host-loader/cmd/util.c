@@ -90,6 +90,15 @@ bool cmd_interrupted(void)
 	return signalled;
 }
 
+bool cmd_number(const char *text, uint64_t most, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(text, &end, 0);
+	return !errno && end != text && !*end && *value <= most && text[0] != '-';
+}
+
 bool cmd_terminal(void)
 {
 	return isatty(STDERR_FILENO);

@@ -68,7 +68,8 @@ def test_the_manual_page_and_the_completion_know_every_option(environment, comma
 
 @pytest.mark.parametrize("arguments", [
     [], ["nonsense"], ["help", "nonsense"], ["--nonsense"], ["status", "extra"], ["status", "--nonsense"],
-    ["reset", "extra"], ["push"], ["push", "a", "b"], ["push", "a", "--wait", "forever"],
+    ["reset", "extra"], ["reset", "--wait", "--timeout", "0"],
+    ["reset", "--timeout", "soon"], ["push"], ["push", "a", "b"], ["push", "a", "--wait", "forever"],
     ["push", "a", "--initrd-at", "-1"], ["push", "a", "--initrd-at", "0x100000000"],
     ["push", "a", "--declare-size", "many"], ["console"], ["console", "--serial", "extra"], ["log", "extra"],
     ["timeline", "extra"], ["list", "extra"]])
