@@ -64,7 +64,7 @@ def receive(sock):
     message, fds = b"", array.array("i")
     want = HEADER.size
     while len(message) < want:
-        part, ancillary, _, _ = sock.recvmsg(want - len(message), socket.CMSG_SPACE(8 * 4))
+        part, ancillary, _, _ = sock.recvmsg(want - len(message), socket.CMSG_SPACE(16 * 4))
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 fds.frombytes(content[:len(content) - len(content) % 4])

@@ -30,6 +30,7 @@ def push_through(card, at=None):
 def counted():
     """A card that has taken one whole push, and how many requests that took."""
     with Model() as card:
+        card.x100("reset", "--wait")
         requests, status = push_through(card)
         assert status == 0
         assert requests > STEPS
@@ -42,8 +43,8 @@ def test_host_killed_during_a_push_and_the_next_one_succeeds(counted, step):
     card.x100("reset", "--wait")
     at = (requests - 1) * step // (STEPS - 1)
     done, status = push_through(card, at)
-    # Requests made while waiting for the card vary, so the very last step may not be reached.
-    assert status == -signal.SIGKILL or (step == STEPS - 1 and done <= requests)
+    # Requests made while waiting for the card vary, so the last steps may not be reached.
+    assert status == -signal.SIGKILL or (status == 0 and done <= at)
     card.push(wait="running")
 
 
