@@ -171,6 +171,10 @@ void bootstrap_main(uint64_t etc)
 	/* An uncertain ready bit may have survived the reset (x100-hardware.md 7.1). */
 	scratch_write(X100_SPAD_DOWNLOAD, 0);
 
+	/* Posted by entry/reset.S; in between lies memory training. */
+	note(etc, X100_POST_CODE, 0);
+	note(hw_ticks(), X100_POST_MEM_DONE, 0);
+
 	post(X100_POST_PAGES, 0);
 	if (!hw_paging())
 		stop(X100_POST_HALTED, X100_REASON_INTERNAL, BS_TABLES, BS_TABLES_END);

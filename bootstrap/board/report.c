@@ -13,7 +13,9 @@
 
 static struct x100_record *record;
 static struct bs_uart uart;
-static bool reporting; /* an exception is being reported */
+static bool reporting;             /* an exception is being reported */
+static struct x100_stage early[8]; /* posted before there was a record */
+static unsigned int early_used;
 
 struct words {
 	unsigned int number;
@@ -40,11 +42,18 @@ static const char *reason_words(enum x100_reason reason)
 	return "no reason given";
 }
 
+void note(uint64_t etc, enum x100_post code, uint32_t detail)
+{
+	if (record)
+		bs_record_stage(record, etc, code, detail);
+	else if (early_used < sizeof(early) / sizeof(early[0]))
+		early[early_used++] = (struct x100_stage){ etc, code, detail };
+}
+
 void post(enum x100_post code, uint32_t detail)
 {
 	dbox_write(X100_DBOX_POST, code);
-	if (record)
-		bs_record_stage(record, hw_ticks(), code, detail);
+	note(hw_ticks(), code, detail);
 }
 
 struct x100_record *report_open_record(uint64_t etc)
@@ -53,8 +62,8 @@ struct x100_record *report_open_record(uint64_t etc)
 	bool kept = bs_record_open(r, etc);
 
 	record = r;
-	/* What the code without memory posted, for the time line. */
-	bs_record_stage(record, etc, X100_POST_CODE, 0);
+	for (unsigned int i = 0; i < early_used; i++)
+		note(early[i].etc, early[i].post, early[i].detail);
 	say("x100 bootstrap " X100_VERSION ", run %u%s", r->run[r->current_run].seq,
 	    kept ? ", record of the run before kept" : "");
 	return r;

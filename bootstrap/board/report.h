@@ -11,8 +11,11 @@
 #include "hw.h"
 #include "image.h"
 
-/* Posts @code; from report_open_record() on, the boot record notes it with the time. */
+/* Posts @code and notes it with the time and a stage-specific @detail. */
 void post(enum x100_post code, uint32_t detail);
+
+/* Notes what was posted elsewhere at @etc ticks. Kept until there is a boot record. */
+void note(uint64_t etc, enum x100_post code, uint32_t detail);
 
 /* Starts this run's boot record at X100_RECORD_BASE. @etc: ticks at reset. */
 struct x100_record *report_open_record(uint64_t etc);

@@ -17,9 +17,9 @@ FLASH_BASE, BOOT_BLOCK = 0xFFE00000, 0xFFFF0000
 EAX, EDI, ESP, EIP = 0, 5, 7, 16
 STRAY, BOOT_VECTOR = 100, 229
 
-# x100-hardware.md Appendix A, and the trail of a 3120A: 0c 30 39 ... 16 09 0F 10 12. What was posted
-# before there was memory is not in the boot record.
-STAGES = ["0c", "02", "06", "03", "05", "0b", "0E", "0F", "10", "0d", "15", "11", "12"]
+# x100-hardware.md Appendix A, and the trail of a 3120A: 0c 30 39 ... 16 09 0F 10 12. The codes of
+# memory training are not in the boot record, which is in that memory.
+STAGES = ["0c", "16", "17", "01", "02", "06", "03", "05", "0b", "0E", "0F", "10", "0d", "15", "11", "12"]
 
 
 class Gdb:
