@@ -90,7 +90,7 @@ class Result:
 class Machine:
     """One emulator process whose CPU 0 waits for start()."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, thread="multi", **options):
         self.folder = folder
         self.log = folder / "guest-errors.log"
         flash, qtest = folder / "flash.bin", str(folder / "qtest")
@@ -101,6 +101,7 @@ class Machine:
         options = {"gddr": "256M", "flash": flash, "socket": folder / "card.sock"} | options
         machine = "x100," + ",".join(f"{key}={value}" for key, value in options.items())
         command = [QEMU, "-nodefaults", "-display", "none", "-M", machine, "-smp", "4,cores=2,threads=2"]
+        command += ["-accel", f"tcg,thread={thread}"]
         command += ["-monitor", "none", "-qtest", f"unix:{qtest},server=on,wait=off", "-qtest-log", "none"]
         command += ["-d", "guest_errors", "-D", str(self.log)]
         self.output = open(folder / "qemu.out", "a+b")
