@@ -104,6 +104,8 @@ void x100_chip_machine_reset(X100Chip *chip, bool guest, bool cold)
 		chip->reset_kind = cold ? X100_RESET_COLD : X100_RESET_PLATFORM;
 		x100_reset_registers(chip, chip->reset_kind);
 	}
+	/* A CPU may have started training after the registers were reset and before it stopped. */
+	x100_gbox_reset(chip);
 	x100_memory_set_trained(chip, false);
 	if (chip->reset_kind != X100_RESET_RGCR) {
 		start_cpus(chip);
