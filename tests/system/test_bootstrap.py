@@ -8,6 +8,7 @@ vector that means nothing wakes it up.
 import os
 import re
 import socket
+import struct
 
 import pytest
 from card import CARD, FLASH, KERNEL, REFUSED, Model
@@ -52,8 +53,43 @@ class Gdb:
     def set(self, register, value):
         assert self.ask(f"P{register:x}={value.to_bytes(8, 'little').hex()}") == "OK"
 
+    def go(self):
+        self.sock.sendall(b"$c#63")
+
+    def stopped(self):
+        """Until a CPU has stopped at a breakpoint."""
+        while not re.search(rb"\$T[^#]*#..", self.buffer):
+            more = self.sock.recv(65536)
+            assert more, "the gdb stub hung up"
+            self.buffer += more
+        self.buffer = b""
+        self.sock.sendall(b"+")
+
     def detach(self):
         self.ask("D")
+        self.sock.close()
+
+
+class Monitor:
+    """QEMU's monitor for people."""
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(path)
+        self.read()
+
+    def read(self):
+        text = b""
+        while not text.endswith(b"(qemu) "):
+            text += self.sock.recv(65536)
+        return text.decode(errors="replace")
+
+    def ask(self, command):
+        self.sock.sendall(command.encode() + b"\n")
+        return self.read()
+
+    def close(self):
         self.sock.close()
 
 
@@ -223,6 +259,38 @@ def test_old_hosts_words_boot_the_kernel(card):
     client.sbox_write(0xAA08, 0x20E5)
     line.expect("Command line:  mem=8192M console=ttyS0\r\n")
     client.close()
+
+
+def test_kernel_is_entered_as_the_32_bit_protocol_asks(card):
+    """x100-abi.md 1.13: flat 0x10 and 0x18, no paging, no interrupts, ESI = zero page, rest zero."""
+    kernel = open(KERNEL, "rb").read()
+    entry = 0x04000000 + (kernel[0x1F1] + 1) * 512
+    card.wait_state("ready")
+    gdb = Gdb(card.socket + ".gdb")
+    assert gdb.ask(f"Z1,{entry:x},1") == "OK"
+    gdb.go()
+    push = card.start_x100("push", KERNEL, "--cmdline", "some words")
+    gdb.stopped()
+    raw = bytes.fromhex(gdb.ask("g"))
+    gpr = struct.unpack_from("<17Q", raw)
+    eflags, *segments = struct.unpack_from("<7I", raw, 17 * 8)
+    names = dict(zip(("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp"), gpr))
+    assert gpr[EIP] == entry and names["esi"] == 0x4F000, names
+    assert names["ebx"] == names["edi"] == names["ebp"] == 0, names
+    assert eflags & 0x600 == 0
+    assert segments[:4] == [0x10, 0x18, 0x18, 0x18]
+    page = bytes.fromhex(gdb.ask("m4f000,290"))
+    assert page[0x210] == 0xFF and page[0x211] & 0x41 == 0x41 and page[0x202:0x206] == b"HdrS"
+    cmdline = struct.unpack_from("<I", page, 0x228)[0]
+    assert b"some words\0" in bytes.fromhex(gdb.ask(f"m{cmdline:x},200"))
+    monitor = Monitor(card.socket + ".monitor")
+    registers = monitor.ask("info registers")
+    assert re.search("CR0=00000011 CR2=[0-9a-f]+ CR3=00000000 CR4=00000000", registers), registers
+    assert "EFER=0000000000000000" in registers
+    monitor.close()
+    gdb.ask(f"z1,{entry:x},1")
+    gdb.detach()
+    push.communicate(timeout=60)
 
 
 def test_refused_image_names_the_reason_on_the_serial_line(card, tmp_path):
