@@ -44,7 +44,8 @@ typedef struct X100Fifo {
 /* SC16IS740 (x100-hardware.md 3.10). */
 typedef struct X100Uart {
 	CharBackend chr;
-	guint watch;
+	GByteArray *line; /* sent, and not yet taken by the listener */
+	guint watch;      /* waits for the listener; 0 = none */
 	uint8_t ier, fcr, lcr, mcr, spr, dll, dlh;
 	uint8_t efr, xon[4], tcr, tlr, io[3], efcr;
 	uint8_t lsr_errors;

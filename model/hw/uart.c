@@ -41,7 +41,8 @@ enum {
 #define LSR_IDLE        0x40
 #define MSR_CTS         0x10
 #define IOCONTROL_RESET 0x08
-#define SPEED           115200 /* what the other end of the line is set to */
+#define LINE_MAX_BYTES  (1 << 20) /* kept for a slow listener */
+#define SPEED           115200    /* what the other end of the line is set to */
 
 static void fifo_clear(X100Fifo *f)
 {
@@ -99,45 +100,60 @@ static bool line_set_up(X100Chip *chip)
 	return true;
 }
 
-static void transmit(X100Chip *chip);
+static void line_flush(X100Chip *chip);
 
 static gboolean writable(void *do_not_use, GIOCondition cond, void *opaque)
 {
 	X100Chip *chip = opaque;
 
 	chip->uart.watch = 0;
-	transmit(chip);
+	line_flush(chip);
 	return G_SOURCE_REMOVE;
 }
 
-/* Moves as much of the transmit FIFO as the other end takes. */
+/* Gives the listener what it takes now; whoever does not listen misses it. */
+static void line_flush(X100Chip *chip)
+{
+	X100Uart *u = &chip->uart;
+
+	if (u->watch)
+		return;
+	while (u->line->len) {
+		int done = u->line->len;
+
+		if (qemu_chr_fe_backend_connected(&u->chr))
+			done = qemu_chr_fe_write(&u->chr, u->line->data, u->line->len);
+		if (done <= 0) {
+			u->watch =
+				qemu_chr_fe_add_watch(&u->chr, G_IO_OUT | G_IO_HUP, writable, chip);
+			if (u->watch)
+				return;
+			done = u->line->len;
+		}
+		g_byte_array_remove_range(u->line, 0, done);
+	}
+}
+
+/*
+ * Empties the transmit FIFO onto the line. The line has no flow control: a listener that does not
+ * read never stops the card, it loses what goes beyond LINE_MAX_BYTES.
+ */
 static void transmit(X100Chip *chip)
 {
 	X100Uart *u = &chip->uart;
 
-	while (u->tx.used && !u->watch && line_set_up(chip)) {
-		unsigned int run = MIN(u->tx.used, X100_UART_FIFO - u->tx.head);
-		int done = run;
+	if (!u->tx.used || !line_set_up(chip))
+		return;
+	while (u->tx.used) {
+		uint8_t byte = fifo_pop(&u->tx);
 
-		if (u->mcr & MCR_LOOP) {
-			receive(chip, u->tx.data[u->tx.head]);
-			done = 1;
-		} else if (qemu_chr_fe_backend_connected(&u->chr)) {
-			done = qemu_chr_fe_write(&u->chr, &u->tx.data[u->tx.head], run);
-		}
-		if (done > 0) {
-			u->tx.head = (u->tx.head + done) % X100_UART_FIFO;
-			u->tx.used -= done;
-			chip->counters.uart_tx += done;
-			continue;
-		}
-		u->watch = qemu_chr_fe_add_watch(&u->chr, G_IO_OUT | G_IO_HUP, writable, chip);
-		/* A line that cannot be waited for has nobody listening: the bytes are sent and gone. */
-		if (!u->watch) {
-			chip->counters.uart_tx += u->tx.used;
-			fifo_clear(&u->tx);
-		}
+		if (u->mcr & MCR_LOOP)
+			receive(chip, byte);
+		else if (u->line->len < LINE_MAX_BYTES)
+			g_byte_array_append(u->line, &byte, 1);
+		chip->counters.uart_tx++;
 	}
+	line_flush(chip);
 }
 
 static int chr_can_receive(void *opaque)
@@ -377,6 +393,7 @@ void x100_uart_reset(X100Chip *chip)
 
 void x100_uart_init(X100Chip *chip)
 {
+	chip->uart.line = g_byte_array_new();
 	qemu_chr_fe_set_handlers(&chip->uart.chr, chr_can_receive, chr_receive, NULL, NULL, chip,
 				 NULL, true);
 }
