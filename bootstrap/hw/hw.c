@@ -26,6 +26,7 @@
 #define ICR_STARTUP      (6u << 8)
 
 #define INIT_MS 10   /* between INIT and SIPI (Intel MP specification B.4) */
+#define SIPI_MS 10   /* after which a second SIPI is worth while */
 #define ICR_MS  10   /* for the APIC to send */
 #define WAKE_MS 2000 /* silicon took 1 s for 228, one by one (silicon-notes.md) */
 
@@ -230,26 +231,52 @@ static bool send_to_others(uint32_t command)
 	return true;
 }
 
-unsigned int hw_wake_cpus(unsigned int expected, struct bs_cpus *cpus)
+/* Takes over who has answered by now. Returns how many CPUs that makes, the boot CPU included. */
+static unsigned int count_cpus(struct bs_cpus *cpus)
 {
 	volatile uint32_t *present = (uint32_t *)(BS_AP_PAGE + (uint32_t)ap_present_offset);
+
+	for (unsigned int i = 0; i < BS_MAX_CPUS / 32; i++)
+		cpus->bitmap[i] = present[i];
+	cpus->bitmap[cpus->boot / 32 % (BS_MAX_CPUS / 32)] |= 1u << cpus->boot % 32;
+	return bs_cpus_count(cpus);
+}
+
+/*
+ * Waits for @expected CPUs, @ms milliseconds at most. Looks at memory much more often than at the
+ * clock, whose registers all CPUs share.
+ */
+static unsigned int await_cpus(unsigned int expected, struct bs_cpus *cpus, unsigned int ms)
+{
+	uint64_t deadline = hw_ticks() + BS_TICKS_MS(ms);
+	unsigned int count;
+
+	do {
+		for (unsigned int look = 0; look < 256; look++) {
+			count = count_cpus(cpus);
+			if (count >= expected)
+				return count;
+		}
+	} while (!past(deadline));
+	return count;
+}
+
+unsigned int hw_wake_cpus(unsigned int expected, struct bs_cpus *cpus)
+{
 	uint64_t start = hw_ticks();
-	unsigned int count = 1;
 
 	memcpy((void *)BS_AP_PAGE, ap_code, (uint32_t)ap_code_end - (uint32_t)ap_code);
 	memcpy((void *)(BS_AP_PAGE + (uint32_t)ap_msrs_offset), memory_types, sizeof(memory_types));
-	if (expected > 1 && send_to_others(ICR_INIT)) {
-		while (!past(start + BS_TICKS_MS(INIT_MS)))
-			;
-		send_to_others(ICR_STARTUP | BS_AP_PAGE / BS_PAGE);
-	}
-	do {
-		for (unsigned int i = 0; i < BS_MAX_CPUS / 32; i++)
-			cpus->bitmap[i] = present[i];
-		cpus->bitmap[cpus->boot / 32 % (BS_MAX_CPUS / 32)] |= 1u << cpus->boot % 32;
-		count = bs_cpus_count(cpus);
-	} while (count < expected && !past(start + BS_TICKS_MS(WAKE_MS)));
-	return count;
+	if (expected <= 1 || !send_to_others(ICR_INIT))
+		return count_cpus(cpus);
+	while (!past(start + BS_TICKS_MS(INIT_MS)))
+		;
+	send_to_others(ICR_STARTUP | BS_AP_PAGE / BS_PAGE);
+	if (await_cpus(expected, cpus, SIPI_MS) >= expected)
+		return count_cpus(cpus);
+	/* A CPU that was not ready for the first; the others do not mind a second. */
+	send_to_others(ICR_STARTUP | BS_AP_PAGE / BS_PAGE);
+	return await_cpus(expected, cpus, WAKE_MS);
 }
 
 void hw_doorbell_clear(void)

@@ -106,7 +106,8 @@ uint32_t hw_lapic_enable(void);
  * @expected: CPUs the chip should have, this one included
  * @cpus: bitmap of those that answered is filled in; boot must be set
  *
- * Returns the number of CPUs that run, this one included, two seconds after the call at the latest.
+ * Returns the number of CPUs that run, this one included, two seconds after the
+ * call at the latest, some milliseconds aside.
  */
 unsigned int hw_wake_cpus(unsigned int expected, struct bs_cpus *cpus);
 
