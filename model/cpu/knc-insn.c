@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "qemu/host-utils.h"
 #include "qemu/log.h"
+#include "sysemu/cpu-timers.h"
 #include "exec/exec-all.h"
 #include "exec/cpu_ldst.h"
 #include "exec/helper-proto.h"
@@ -13,6 +14,7 @@
 #include "cpu/knc-decode.h"
 
 #define MXCSR_MASK 0x30e07f /* k1om-cpu-and-kernel.md 2.3 */
+#define DELAY_MAX  1023
 #define MXCSR_DUE  (1u << 21)
 
 /* How an instruction travels from the translator to the helper. */
@@ -112,15 +114,24 @@ static void count_bits(CPUX86State *env, uint32_t op)
 	env->regs[OP_REG(op)] = result;
 }
 
-/* Gives the core to the other threads. The clocks themselves pass while they run. */
-static void delay(CPUX86State *env, int len)
+/*
+ * Gives the core to the other threads for a number of clocks; at most 1023 (k1om-cpu-and-kernel.md 2.1),
+ * what more asked for does is not recorded. Old kernels measure time with it. Where instructions make
+ * the clock (-icount), waiting here would stop it.
+ */
+static void delay(CPUX86State *env, uint64_t clocks, int len)
 {
-	CPUState *cs = env_cpu(env);
+	X86CPU *cpu = env_archcpu(env);
+	CPUState *cs = CPU(cpu);
+	bool parallel = cs->tcg_cflags & CF_PARALLEL;
+	uint64_t end = knc_clocks(cpu) + MIN(clocks, DELAY_MAX);
 
-	if (cs->tcg_cflags & CF_PARALLEL) {
-		sched_yield();
+	do {
+		if (parallel)
+			sched_yield();
+	} while (!icount_enabled() && knc_clocks(cpu) < end);
+	if (parallel)
 		return;
-	}
 	env->eip += len;
 	cs->exception_index = EXCP_INTERRUPT;
 	cpu_loop_exit(cs);
@@ -175,7 +186,7 @@ void helper_knc_insn(CPUX86State *env, uint32_t op, target_ulong addr, int len)
 	case KNC_OP_UD:
 		undefined(env, OP_REG(op), ra);
 	case KNC_OP_DELAY:
-		delay(env, len);
+		delay(env, op & OP_W ? env->regs[OP_RM(op)] : (uint32_t)env->regs[OP_RM(op)], len);
 		break;
 	case KNC_OP_SPFLT: /* selects what the performance monitor counts: nothing here */
 		break;

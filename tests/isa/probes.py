@@ -138,6 +138,13 @@ probe("delay rax", "xor %eax, %eax; .byte 0xc4, 0xe1, 0xfa, 0xae, 0xf0; inc %eax
 probe("delay in a loop keeps registers and flags", "mov $1000, %ecx; stc; 1: .byte 0xc5, 0xfa, 0xae, 0xf2; inc %eax;"
       " lea -1(%rcx), %ecx; jrcxz 2f; jmp 1b; 2: mov %eax, %edx", rax=1000, rdx=1000)  # fmt: skip
 probe("delay keeps carry", "stc; .byte 0xc5, 0xfa, 0xae, 0xf2; setc %al", rax=1)
+# RAX = TSC clocks of the loop; the upper bounds only tell a wait from a hang.
+probe("1000 delays of 1000 clocks", "rdtsc; shl $32, %rdx; or %rax, %rdx; mov %rdx, %r9; mov $1000, %ecx; mov %ecx, %edi;"
+      " 1: .byte 0xc5, 0xfa, 0xae, 0xf7; loop 1b; rdtsc; shl $32, %rdx; or %rdx, %rax; sub %r9, %rax",
+      check=lambda a, d: 1_000_000 <= a < 1_000_000_000)  # fmt: skip
+probe("delay takes 1023 clocks at most", "rdtsc; shl $32, %rdx; or %rax, %rdx; mov %rdx, %r9; mov $-1, %rdi;"
+      " .byte 0xc4, 0xe1, 0xfa, 0xae, 0xf7; rdtsc; shl $32, %rdx; or %rdx, %rax; sub %r9, %rax",
+      check=lambda a, d: 1023 <= a < 1_000_000_000)  # fmt: skip
 probe("spflt", ".byte 0xc5, 0xfb, 0xae, 0xf0; mov $1, %eax", rax=1)
 probe("clevict0", ".byte 0xc5, 0xfb, 0xae, 0x3b; mov $1, %eax", rax=1)
 probe("clevict1, disp32 and SIB", ".byte 0xc5, 0xfa, 0xae, 0xbc, 0xd8, 1, 2, 3, 4; mov $1, %eax", rax=1)
