@@ -4,8 +4,9 @@
  * story of a boot, also of the one before the last reset. The host reads it through the aperture.
  *
  * The bootstrap owns all of it until it enters the image; then the card kernel owns the fields
- * marked "kernel". A reader trusts nothing: magic, version and size first, then every index.
- * Times are ETC ticks (raw >> X100_ETC_SHIFT).
+ * marked "kernel" and goes on with the last POST code and the stages of the current run. A reader
+ * trusts nothing: magic, version and size first, then every index. Times are ETC ticks
+ * (raw >> X100_ETC_SHIFT).
  */
 #ifndef X100_RECORD_H
 #define X100_RECORD_H
