@@ -207,11 +207,12 @@ void bootstrap_main(uint64_t etc)
 	post(X100_POST_PLATFORM, 0);
 
 	card.ready = x100_spad2_make((uint32_t)X100_DOWNLOAD_ADDR, card.cpus.boot, true);
+	signal_ready(&card);
 	stages = bs_record_stages(card.record);
 	for (;;) {
-		signal_ready(&card);
 		hw_doorbell_wait();
 		bs_record_push(card.record, stages);
 		take_push(&card);
+		signal_ready(&card);
 	}
 }
