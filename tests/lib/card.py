@@ -138,7 +138,8 @@ class Model:
         line = self.line()
         # The quotes keep the marks out of the echo of what is typed.
         line.send(f"echo x100-'begin'; {command}; echo x100-'end'\n")
-        line.expect(r"x100-begin\r*\n(.*)x100-end\r*\n", timeout=COMMAND)
-        out = line.match.group(1).replace("\r", "")
+        # Kernel messages may stand in between, also within a line end.
+        line.expect(r"x100-begin\s(.*)x100-end\s", timeout=COMMAND)
+        out = line.match.group(1).replace("\r", "").lstrip("\n")
         line.expect("# ", timeout=COMMAND)
         return out
