@@ -15,7 +15,7 @@ import threading
 import time
 
 from card import TOP, Model
-from figure import Figure
+from figure import Figure, outer_environment
 
 RUNS = 5
 RUN_BAR = 8
@@ -90,14 +90,15 @@ def one_make_run():
     runtime = tempfile.mkdtemp(prefix="x100-bench-")
     start = time.monotonic()
     watch = Watch(lambda: next(iter(glob.glob(runtime + "/x100-*/card0.sock.serial.log")), None))
-    with subprocess.Popen(["make", "-C", TOP, "run"], env=os.environ | {"XDG_RUNTIME_DIR": runtime},
+    with subprocess.Popen(["make", "-C", TOP, "run"], env=outer_environment(XDG_RUNTIME_DIR=runtime),
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors="replace", start_new_session=True) as process:
         try:
             out, _ = process.communicate(timeout=DEADLINE)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)
-            out, _ = process.communicate()
+        finally:
+            # Also when a person stops the measurement.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
     end = time.monotonic()
     seen = watch.stop()
     shutil.rmtree(runtime, ignore_errors=True)

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from card import TOP
-from figure import Figure
+from figure import Figure, outer_environment
 
 BAR = 15
 DEADLINE = 3600
@@ -30,9 +30,8 @@ def measure():
                             capture_output=True, text=True).stdout.strip()
     folder = tempfile.mkdtemp(prefix="x100-cold-")
     clone, log_path = os.path.join(folder, "x100"), os.path.join(TOP, "build/bench-cold.log")
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith(("MAKE", "MFLAGS", "CCACHE_")) and name not in ("JOBS", "V")}
-    environment |= {"X100_CACHE": os.path.join(folder, "cache"), "CCACHE_DIR": os.path.join(folder, "ccache")}
+    environment = outer_environment(X100_CACHE=os.path.join(folder, "cache"),
+                                    CCACHE_DIR=os.path.join(folder, "ccache"))
     start, when = time.monotonic(), time.time()
     try:
         with open(log_path, "wb") as log:
@@ -41,8 +40,10 @@ def measure():
                                   stdout=log, stderr=log, start_new_session=True) as process:
                 try:
                     process.wait(DEADLINE)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGTERM)
+                finally:
+                    # Also when a person stops the measurement.
+                    if process.poll() is None:
+                        os.killpg(process.pid, signal.SIGTERM)
         end = time.monotonic()
         assert process.returncode == 0, f"make run in a fresh clone failed; see {log_path}"
         with open(log_path, encoding="utf-8", errors="replace") as log:

@@ -2,7 +2,7 @@
 """What a figure is, and how figures become a table and JSON."""
 
 import dataclasses
-import statistics
+import os
 import sys
 
 
@@ -65,9 +65,10 @@ def table(figures):
     return "\n".join(lines)
 
 
-def best_and_median(values):
-    """For detail and notes."""
-    return {"best": min(values), "median": statistics.median(values), "all": values}
+def outer_environment(**more):
+    """The environment as if make had not called us, so that a make of our own is a first one."""
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith(("MAKE", "MFLAGS", "CCACHE_")) and name not in ("JOBS", "V")} | more
 
 
 def say(text):
