@@ -13,9 +13,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <x100/range.h>
 
 #include "vfu_proto.h"
 #include "why.h"
@@ -56,6 +59,14 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* An answer may still come, to a question nobody asks any more: the stream is of no use now. */
+static int late(struct vfu *v)
+{
+	v->broken = true;
+	return x100_fail(v->why, X100_ERR_NO_ANSWER, "%s: no answer within %d ms", v->path,
+			 v->deadline_ms);
+}
+
 /* Wait until the socket is ready for @events or @deadline passes. */
 static int wait_socket(struct vfu *v, short events, int64_t deadline)
 {
@@ -65,8 +76,7 @@ static int wait_socket(struct vfu *v, short events, int64_t deadline)
 		int n;
 
 		if (left <= 0)
-			return x100_fail(v->why, X100_ERR_NO_ANSWER, "%s: no answer within %d ms",
-					 v->path, v->deadline_ms);
+			return late(v);
 		n = poll(&p, 1, (int)left);
 		if (n > 0)
 			return X100_OK;
@@ -235,8 +245,6 @@ static const char *command_words(uint16_t command)
 		return "a register read";
 	case VFU_REGION_WRITE:
 		return "a register write";
-	case VFU_DEVICE_RESET:
-		return "a device reset";
 	default:
 		return "a request";
 	}
@@ -313,6 +321,9 @@ static int request(struct vfu *v, uint16_t command, const void *body, size_t bod
 		if (kind == VFU_KIND_COMMAND)
 			ret = refuse_command(v, &h, deadline);
 		reply_release(r);
+		/* A peer that always has something else to say never lets poll() look at the clock. */
+		if (!ret && now_ms() >= deadline)
+			ret = late(v);
 	}
 	if (ret)
 		reply_release(r);
@@ -586,10 +597,20 @@ static int vfu_map(void *dev, unsigned int region, uint64_t offset, uint64_t siz
 {
 	struct vfu *v = dev;
 	const struct vfu_region *r = known_region(v, region);
+	struct x100_range file = { 0, 0 };
+	struct stat st;
 	void *p;
 
 	if (!r || v->region_fd[region] < 0)
 		return x100_fail(v->why, X100_ERR_ARGUMENT, "region %u cannot be mapped", region);
+	/* Touching what lies behind the end of the file would end this program with SIGBUS. */
+	if (!fstat(v->region_fd[region], &st) && st.st_size > 0)
+		file.size = (uint64_t)st.st_size;
+	if (!x100_range_valid(r->file_offset, offset) ||
+	    !x100_range_inside(file, r->file_offset + offset, size))
+		return x100_fail(v->why, X100_ERR_PROTOCOL,
+				 "%s: the file behind region %u is shorter than it says", v->path,
+				 region);
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, v->region_fd[region],
 		 (off_t)(r->file_offset + offset));
 	if (p == MAP_FAILED)
@@ -659,11 +680,6 @@ static int vfu_set_irqs(void *dev, const int *fds, unsigned int count)
 	return X100_OK;
 }
 
-static int vfu_reset(void *dev)
-{
-	return simple_request(dev, VFU_DEVICE_RESET, NULL, 0, NULL, 0);
-}
-
 static void vfu_describe(void *dev, char *text, size_t size)
 {
 	struct vfu *v = dev;
@@ -685,7 +701,6 @@ const struct x100_transport_ops x100_vfu_transport = {
 	.dma_map = vfu_dma_map,
 	.dma_unmap = vfu_dma_unmap,
 	.set_irqs = vfu_set_irqs,
-	.reset = vfu_reset,
 	.describe = vfu_describe,
 	.memory_backed = true,
 };

@@ -28,7 +28,6 @@ enum vfu_command {
 	VFU_REGION_WRITE = 10,
 	VFU_DMA_READ = 11,  /* server to client */
 	VFU_DMA_WRITE = 12, /* server to client */
-	VFU_DEVICE_RESET = 13,
 };
 
 #define VFU_TYPE_MASK    0xFu

@@ -379,12 +379,6 @@ static int op_set_irqs(void *dev, const int *fds, unsigned int count)
 	return X100_OK;
 }
 
-static int op_reset(void *dev)
-{
-	(void)dev;
-	return X100_OK;
-}
-
 static void op_describe(void *dev, char *text, size_t size)
 {
 	(void)dev;
@@ -405,7 +399,6 @@ const struct x100_transport_ops fake_ops = {
 	.dma_map = op_dma_map,
 	.dma_unmap = op_dma_unmap,
 	.set_irqs = op_set_irqs,
-	.reset = op_reset,
 	.describe = op_describe,
 	.memory_backed = false,
 };
