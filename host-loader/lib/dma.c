@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* Host memory for the card: allocation, its card address, and the device page. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -44,11 +45,16 @@ int x100_dma_alloc(struct x100_card *card, uint64_t size, struct x100_dma *dma, 
 	if (!size || !x100_range_align_up(size, page, &size))
 		return card_fail(card, X100_ERR_ARGUMENT,
 				 "a DMA buffer of that size makes no sense");
-	dma->fd = memfd_create("x100-dma", MFD_CLOEXEC);
+	dma->fd = memfd_create("x100-dma", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (dma->fd < 0)
 		return card_fail(card, X100_ERR_SYSTEM, "memfd_create: %s", strerror(errno));
 	if (ftruncate(dma->fd, (off_t)size)) {
 		ret = card_fail(card, X100_ERR_MEMORY, "ftruncate: %s", strerror(errno));
+		goto close_fd;
+	}
+	/* The other end gets the file: cut short by it, our own accesses would end in SIGBUS. */
+	if (fcntl(dma->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		ret = card_fail(card, X100_ERR_SYSTEM, "sealing memory: %s", strerror(errno));
 		goto close_fd;
 	}
 	dma->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, dma->fd, 0);
