@@ -48,6 +48,9 @@ int x100_reset(struct x100_card *card)
 		return ret;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	ret = x100_sbox_read(card, X100_SBOX_RGCR, &rgcr);
+	/* Off the bus, maybe just for a moment: what it reads as is not to be written back. */
+	if (!ret && rgcr == ONES)
+		rgcr = 0;
 	if (!ret)
 		ret = x100_sbox_write(card, X100_SBOX_RGCR, rgcr | X100_RGCR_RESET);
 	if (ret)
@@ -74,6 +77,8 @@ int x100_reset(struct x100_card *card)
 				return X100_OK;
 		}
 		ret = card_wait_step(card, &wait, X100_ERR_RESET_TIMEOUT);
+		if (ret == X100_ERR_RESET_TIMEOUT && look.post == ONES)
+			return card_fail(card, X100_ERR_OFF_BUS, "the reset did not reach it");
 		if (ret == X100_ERR_RESET_TIMEOUT)
 			return X100_OK;
 		if (ret)

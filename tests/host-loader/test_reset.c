@@ -222,6 +222,34 @@ static void staying_off_the_bus_is_not(void **state)
 	x100_close(card);
 }
 
+static void a_reset_that_does_not_reach_the_card_is_an_error(void **state)
+{
+	struct x100_card *card = fake_open();
+
+	(void)state;
+	leave();
+	assert_int_equal(x100_reset(card), X100_ERR_OFF_BUS);
+	assert_int_equal(fake.slept, SECOND);
+	x100_close(card);
+}
+
+/* It reads all ones, and is back before it is written to. */
+static void what_a_card_off_the_bus_reads_as_is_not_written_back(void **state)
+{
+	struct x100_card *card;
+
+	(void)state;
+	fake_set_sbox(X100_SBOX_RGCR, ~0u);
+	card = fake_open();
+	assert_int_equal(x100_reset(card), X100_OK);
+	assert_int_equal(fake.resets, 1);
+	for (unsigned int n = 0; n < fake.accesses; n++)
+		if (fake.log[n].kind == FAKE_WRITE &&
+		    fake.log[n].offset == X100_MMIO_SBOX + X100_SBOX_RGCR)
+			assert_int_equal(fake.log[n].value, X100_RGCR_RESET);
+	x100_close(card);
+}
+
 static struct x100_card *to_interrupt;
 
 static void interrupt(void)
@@ -322,6 +350,8 @@ int main(void)
 		T(each_failure_code_ends_the_wait_with_its_words),
 		T(a_moment_off_the_bus_is_tolerated),
 		T(staying_off_the_bus_is_not),
+		T(a_reset_that_does_not_reach_the_card_is_an_error),
+		T(what_a_card_off_the_bus_reads_as_is_not_written_back),
 		T(a_signal_ends_the_wait),
 		T(codes_are_told_once_each),
 		T(a_card_that_vanishes_at_any_step_is_an_error_at_once),
