@@ -233,6 +233,7 @@ int x100_place(uint32_t spad2, uint64_t aperture, uint64_t memory, const struct 
 	       struct x100_placement *place, uint32_t *reason, struct x100_why *why)
 {
 	struct placing p = { .place = place, .image = image, .reason = reason, .why = why };
+	uint64_t top = memory > X100_GDDR_TOP_KEPT ? memory - X100_GDDR_TOP_KEPT : 0;
 	uint32_t boot = x100_spad2_addr(spad2), allowed;
 	int ret;
 
@@ -241,8 +242,9 @@ int x100_place(uint32_t spad2, uint64_t aperture, uint64_t memory, const struct 
 	p.ram.size = X100_GDDR_LOW_END;
 	if (p.ram.size > aperture)
 		p.ram.size = aperture;
-	if (memory && p.ram.size > memory)
-		p.ram.size = memory;
+	/* The bootstrap keeps the last page, as the factory's does (silicon-notes.md). */
+	if (memory && p.ram.size > top)
+		p.ram.size = top;
 
 	/* The old host takes 2 GiB itself too, but then twice the address is 0 in its 32 bits. */
 	if (boot < X100_LOW_END || boot >= X100_BOOT_ADDR_MAX || boot >= p.ram.size)
