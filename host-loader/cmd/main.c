@@ -44,7 +44,7 @@ static int unknown(const char *name)
 	return CMD_USAGE;
 }
 
-int main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "device", required_argument, NULL, 'd' },
@@ -98,4 +98,15 @@ int main(int argc, char **argv)
 		return unknown(argv[0]);
 	optind = 0;
 	return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	int status = dispatch(argc, argv);
+	bool lost = fflush(stdout) || ferror(stdout);
+
+	/* What went wrong before says more. */
+	if (lost && !status)
+		return cmd_error(X100_ERR_SYSTEM, "the output could not be written", NULL);
+	return status;
 }

@@ -15,8 +15,7 @@
 
 enum {
 	OPT_AT = 256,
-	OPT_DECLARE,
-	OPT_NO_TIME
+	OPT_DECLARE
 };
 
 /* What the progress bar remembers between two calls. */
@@ -156,11 +155,9 @@ static int run(int argc, char **argv)
 		{ "initrd", required_argument, NULL, 'i' },
 		{ "cmdline", required_argument, NULL, 'c' },
 		{ "wait", required_argument, NULL, 'w' },
-		{ "no-reset", no_argument, NULL, 'n' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "initrd-at", required_argument, NULL, OPT_AT },
 		{ "declare-size", required_argument, NULL, OPT_DECLARE },
-		{ "no-time", no_argument, NULL, OPT_NO_TIME },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -170,7 +167,7 @@ static int run(int argc, char **argv)
 	uint64_t value;
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "d:i:c:w:nfh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "d:i:c:w:fh", options, NULL)) != -1) {
 		switch (c) {
 		case 'd':
 			cmd_device = optarg;
@@ -189,25 +186,19 @@ static int run(int argc, char **argv)
 			else
 				return cmd_usage(&command_push, "--wait takes ready or running");
 			break;
-		case 'n':
-			push.no_reset = true;
-			break;
 		case 'f':
 			push.unchecked = true;
 			break;
 		case OPT_AT:
-			if (!cmd_number(optarg, UINT32_MAX, &push.ramdisk_at))
+			if (!cmd_number(optarg, UINT32_MAX, &push.ramdisk_at) || !push.ramdisk_at)
 				return cmd_usage(&command_push,
-						 "--initrd-at takes a 32-bit address");
+						 "--initrd-at takes a 32-bit address, not 0");
 			break;
 		case OPT_DECLARE:
-			if (!cmd_number(optarg, UINT32_MAX, &value))
+			if (!cmd_number(optarg, UINT32_MAX, &value) || !value)
 				return cmd_usage(&command_push,
-						 "--declare-size takes a 32-bit number");
+						 "--declare-size takes a 32-bit number, not 0");
 			push.declare_size = (uint32_t)value;
-			break;
-		case OPT_NO_TIME:
-			push.no_time = true;
 			break;
 		case 'h':
 			cmd_help(&command_push, stdout);
@@ -228,16 +219,13 @@ static int run(int argc, char **argv)
 
 const struct command command_push = {
 	.name = "push",
-	.usage =
-		"IMAGE [--initrd FILE] [--cmdline TEXT] [--wait ready|running] [--no-reset] [--force]",
+	.usage = "IMAGE [--initrd FILE] [--cmdline TEXT] [--wait ready|running] [--force]",
 	.help = "Copy a bzImage into card memory and start it. A card that is starting is waited for; one\n"
 		"that does anything else is reset first.\n\n"
 		"  -i, --initrd FILE       ramdisk\n"
 		"  -c, --cmdline TEXT      added to the kernel command line\n"
 		"  -w, --wait ready        return when the bootstrap entered the image (default)\n"
 		"  -w, --wait running      return when the card OS offers a login (POST up)\n"
-		"  -n, --no-reset          fail instead of resetting the card\n"
-		"      --no-time           do not pass the wall clock on\n"
 		"      --initrd-at ADDRESS put the ramdisk there instead of at twice the download address\n"
 		"  -f, --force             let the card judge image and placement, not this command\n"
 		"      --declare-size N    say N bytes to the card instead of the size of IMAGE; with\n"

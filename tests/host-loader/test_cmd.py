@@ -71,6 +71,7 @@ def test_the_manual_page_and_the_completion_know_every_option(environment, comma
     ["reset", "extra"], ["reset", "--wait", "--timeout", "0"],
     ["reset", "--timeout", "soon"], ["push"], ["push", "a", "b"], ["push", "a", "--wait", "forever"],
     ["push", "a", "--initrd-at", "-1"], ["push", "a", "--initrd-at", "0x100000000"],
+    ["push", "a", "--initrd-at", "0"], ["push", "a", "--declare-size", "0"],
     ["push", "a", "--declare-size", "many"], ["console"], ["console", "--serial", "extra"], ["log", "extra"],
     ["timeline", "extra"], ["list", "extra"]])
 def test_wrong_arguments_end_with_status_2_and_where_to_look(environment, arguments):
@@ -108,6 +109,14 @@ def test_what_is_no_file_cannot_be_pushed(environment, path):
 
 def test_options_of_a_command_may_name_the_device(environment):
     assert "/nowhere" in run(environment, "status", "-d", "model:/nowhere", status=4)[1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["help", "push"], ["status", "--help"]])
+def test_output_that_cannot_be_written_is_an_error(environment, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([X100, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=full,
+                              stderr=subprocess.PIPE, timeout=20, check=False)
+    assert done.returncode == 4 and b"output" in done.stderr
 
 
 # The serial console.
