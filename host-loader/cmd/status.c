@@ -6,10 +6,11 @@
 #include <x100/boot.h>
 #include <x100/post.h>
 #include <x100/reason.h>
+#include <x100/regs.h>
 
 #include "cmd.h"
 
-#define TICK_MS(ticks) ((double)(ticks)*64e-6)
+#define TICK_MS(ticks) ((double)(ticks)*X100_ETC_NS / 1e6)
 
 /* ms from the first stage of a run to the first time it was ready; negative if it never was. */
 static double ready_after(const struct x100_run *run)

@@ -151,8 +151,6 @@ struct x100_transport_ops {
 	int (*dma_unmap)(void *dev, const struct x100_dma *dma);
 	/* Let MSI-X vector i signal eventfd fds[i], i < count; count 0 switches all off. */
 	int (*set_irqs)(void *dev, const int *fds, unsigned int count);
-	/* Reset the device as the bus would; used by nothing on the normal way (see x100_reset). */
-	int (*reset)(void *dev);
 	/* Words for a person: what this is and where. */
 	void (*describe)(void *dev, char *text, size_t size);
 	/* The aperture is plain memory: reading it while card memory trains is harmless. */
@@ -192,7 +190,8 @@ void x100_device_list_free(struct x100_device_list *list);
 int x100_choose(const char *wanted, char *name, struct x100_why *why);
 
 /*
- * Open a card by device name and check that it is an X100. Does not touch its state.
+ * Open a card by device name and check that it is an X100. Does not touch what it is doing; in its
+ * configuration space memory space and bus master are switched on.
  *
  * @why: particulars on error; may be NULL
  *
@@ -317,6 +316,8 @@ typedef void x100_post_fn(void *arg, uint32_t post);
 /*
  * Reset the card: SCRATCH2 = 0, RGCR bit 0 (x100-abi.md 1.2). Returns as soon as the reset is seen
  * to have happened or, where nothing can be seen, after the second that the old hosts slept.
+ *
+ * Errors: OFF_BUS when the card reads all ones before and after; INTERRUPTED; transport errors.
  */
 int x100_reset(struct x100_card *card);
 
@@ -378,9 +379,7 @@ struct x100_push {
 	const char *cmdline;      /* user's text; NULL: none */
 	uint64_t ramdisk_at;      /* 0: twice the download address */
 	uint32_t declare_size;    /* 0: the image's size; else what SCRATCH5 says instead */
-	bool no_reset;            /* fail instead of resetting a card that is not ready */
 	bool unchecked; /* let the card judge image and placement: for tests of the card */
-	bool no_time;   /* leave x100.time out of the command line */
 	enum x100_push_wait wait;
 	/* Called with bytes done and in all; may be NULL. */
 	void (*progress)(void *arg, enum x100_push_step step, uint64_t done, uint64_t all);
@@ -399,8 +398,8 @@ struct x100_push_result {
 /*
  * Push an image and start it (x100-abi.md 1.3 to 1.5).
  *
- * Errors: IMAGE, RAMDISK, CMDLINE (refused here; result->reason says why), FILE, NOT_READY (with
- * no_reset), BOOT_ADDRESS, REFUSED (by the card; result->reason), CARD_FAILED, CRASHED, STOPPED,
+ * Errors: IMAGE, RAMDISK, CMDLINE (refused here; result->reason says why), FILE, NOT_READY (somebody
+ * else was faster), BOOT_ADDRESS, REFUSED (by the card; result->reason), CARD_FAILED, CRASHED, STOPPED,
  * BOOT_TIMEOUT, those of x100_reset() and x100_wait_ready(), transport errors.
  *
  * The device page and the SMPT stay as they are until x100_close().
@@ -483,6 +482,36 @@ void x100_text_clean(char *text, size_t size);
  */
 int x100_klog_read(struct x100_card *card, uint64_t *from, char **text, size_t *size,
 		   uint64_t *lost);
+
+/* ------------------------------------------------------------------ timeline */
+
+enum x100_side {
+	X100_SIDE_CARD,
+	X100_SIDE_HOST,
+};
+
+/* Something that happened, on the host's clock. */
+struct x100_event {
+	uint64_t realtime; /* ns since 1970, below 2^63 */
+	enum x100_side side;
+	uint32_t what; /* card: POST code; host: enum x100_push_step */
+};
+
+#define X100_EVENTS ((unsigned int)X100_PUSH_STEPS + X100_RECORD_STAGES)
+
+/*
+ * One table of both sides' time stamps, in the order of time.
+ *
+ * @run: stamps of the card, from a checked record; NULL: none
+ * @pair: what moves them onto the host's clock (x100_time_sample()). A stamp its counter has not
+ *        reached was taken before the counter was cleared, and is left out
+ * @times: stamps of a push; NULL: none
+ *
+ * Returns the number of events.
+ */
+unsigned int x100_timeline(const struct x100_run *run, const struct x100_time_pair *pair,
+			   const struct x100_push_times *times,
+			   struct x100_event events[X100_EVENTS]);
 
 /* ------------------------------------------------------------------ SMPT */
 

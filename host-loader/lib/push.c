@@ -58,7 +58,6 @@ static int make_ready(struct pushing *p)
 {
 	struct x100_card *card = p->card;
 	struct card_look look;
-	char text[8];
 	int ret = card_look(card, &look);
 
 	if (ret)
@@ -66,10 +65,6 @@ static int make_ready(struct pushing *p)
 	if (!card_is_ready(&look)) {
 		bool starting = card_state(&look, 0) == X100_STATE_STARTING;
 
-		if (!starting && p->push->no_reset)
-			return card_fail(card, X100_ERR_NOT_READY, "POST %s: %s",
-					 x100_post_text(look.post, text),
-					 x100_post_words(look.post));
 		begin_step(p, X100_PUSH_RESET);
 		progress(p, X100_PUSH_RESET, 0, 0);
 		ret = starting ? X100_OK : x100_reset(card);
@@ -103,9 +98,6 @@ static int build_cmdline(struct pushing *p, uint64_t *size)
 	char time[64];
 	int ret;
 
-	if (p->push->no_time)
-		return x100_cmdline(p->card->aperture, NULL, p->push->cmdline, p->result->cmdline,
-				    size, &p->card->why);
 	ret = x100_time_sample(p->card, &pair);
 	if (ret)
 		return ret;
@@ -283,8 +275,11 @@ static int refused(struct pushing *p)
 	struct x100_record record;
 	const struct x100_run *run;
 	char text[X100_REASON_TEXT];
+	int ret = x100_record_read(p->card, &record);
 
-	if (x100_record_read(p->card, &record))
+	if (ret && ret != X100_ERR_NO_RECORD && ret != X100_ERR_TRAINING)
+		return ret;
+	if (ret)
 		return card_fail(p->card, X100_ERR_REFUSED,
 				 "POST nA: image refused; it gives no reason");
 	run = x100_record_current(&record);

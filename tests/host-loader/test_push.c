@@ -272,20 +272,6 @@ static void a_card_that_runs_something_is_reset_first(void **state)
 	assert_int_equal(fake.resets, 1);
 }
 
-static void without_leave_to_reset_it_is_an_error(void **state)
-{
-	char why[X100_WHY_SIZE];
-
-	(void)state;
-	push.no_reset = true;
-	fake_set_post(X100_POST_K_UP);
-	fake_set_sbox(X100_SBOX_SCRATCH(2), FAKE_BOOT);
-	assert_int_equal(do_push(why), X100_ERR_NOT_READY);
-	assert_non_null(strstr(why, "up"));
-	assert_int_equal(fake.resets, 0);
-	assert_int_equal(fake.goes, 0);
-}
-
 static void a_card_that_starts_is_waited_for_not_reset(void **state)
 {
 	(void)state;
@@ -574,7 +560,6 @@ int main(void)
 		T(the_boot_interrupt_goes_where_scratch_2_says),
 		T(a_push_waits_for_login_when_asked_to),
 		T(a_card_that_runs_something_is_reset_first),
-		T(without_leave_to_reset_it_is_an_error),
 		T(a_card_that_starts_is_waited_for_not_reset),
 		T(nothing_is_written_for_an_image_that_is_refused_here),
 		T(the_bootstraps_memory_is_never_written),
