@@ -70,7 +70,10 @@ static void read_straps(struct card *card)
 	/* The old card kernel divides by the divider unchecked (x100-hardware.md 3.3). */
 	if (!divider)
 		divider = 20;
-	scratch_write(X100_SPAD_CONFIG, card->threads | (channels ? channels - 1 : 0) << 6 |
+	/* The field is narrower than the strap and ends where that of the cores begins. */
+	channels = (channels ? channels - 1 : 0) &
+		   ((1u << (X100_SPAD4_CORES_SHIFT - X100_SPAD4_CHANNELS_SHIFT)) - 1);
+	scratch_write(X100_SPAD_CONFIG, card->threads | channels << X100_SPAD4_CHANNELS_SHIFT |
 						(card->cores & 0x3F) << X100_SPAD4_CORES_SHIFT |
 						divider << X100_SPAD4_ICC_SHIFT);
 	scratch_write(X100_SPAD_FUSE, rsc1 & X100_STRAP_FUSE_MASK);
@@ -196,6 +199,7 @@ void bootstrap_main(uint64_t etc)
 
 	post(X100_POST_AP_PARAMS, 0);
 	card.cpus.boot = hw_lapic_enable();
+	card.cpus.lapic_version = hw_lapic_version();
 	post(X100_POST_AP_CODE, 0);
 	post(X100_POST_AP_WAKE, 0);
 	post(X100_POST_AP_WAIT, 0);

@@ -11,6 +11,7 @@
 
 /* Local APIC (x100-hardware.md 6.2) */
 #define LAPIC_ID         0x020 /* id in 31:23 */
+#define LAPIC_VERSION    0x030 /* version in 7:0 */
 #define LAPIC_TPR        0x080
 #define LAPIC_SPIV       0x0F0
 #define LAPIC_ICR_LO     0x300
@@ -216,6 +217,11 @@ uint32_t hw_lapic_enable(void)
 	lapic_write(LAPIC_TPR, 0);
 	lapic_write(LAPIC_SPIV, SPIV_ENABLE | SPIV_VECTOR);
 	return lapic_read(LAPIC_ID) >> 23;
+}
+
+uint8_t hw_lapic_version(void)
+{
+	return (uint8_t)lapic_read(LAPIC_VERSION);
 }
 
 /* Interrupts all other CPUs; false when the APIC does not get it out in time. */

@@ -100,6 +100,9 @@ void hw_memory_types(void);
 /* Enables the local APIC with everything but the doorbells masked. Returns this CPU's APIC id. */
 uint32_t hw_lapic_enable(void);
 
+/* Version of this CPU's local APIC, for the MP table. */
+uint8_t hw_lapic_version(void);
+
 /*
  * Wakes the other CPUs, counts them in and leaves them asleep until an OS sends INIT and SIPI.
  *

@@ -14,10 +14,10 @@
 /* The CPUs that run, as one bit per APIC id. */
 struct bs_cpus {
 	uint32_t bitmap[BS_MAX_CPUS / 32];
-	uint32_t boot;      /* APIC id of the boot CPU */
-	uint32_t signature; /* CPUID leaf 1 EAX */
-	uint32_t features;  /* CPUID leaf 1 EDX */
-	uint8_t lapic_version;
+	uint32_t boot;         /* APIC id of the boot CPU */
+	uint32_t signature;    /* CPUID leaf 1 EAX */
+	uint32_t features;     /* CPUID leaf 1 EDX */
+	uint8_t lapic_version; /* of the boot CPU */
 };
 
 static inline bool bs_cpu_present(const struct bs_cpus *cpus, uint32_t id)

@@ -7,8 +7,8 @@
 
 #include "image.h"
 
-#define LOADER_OTHER                                                                               \
-	0xFF /* a loader without a number; 0 would make the kernel ignore the ramdisk */
+/* A loader without a number; 0 would make the kernel ignore the ramdisk. */
+#define LOADER_OTHER   0xFF
 #define LOADFLAGS_KEPT ((1u << 5) | X100_HDR_LOADED_HIGH) /* quiet, loaded high */
 
 /* Fields copied from the image's header; all others stay 0. */

@@ -242,6 +242,23 @@ def test_boot_interrupts_in_a_row_are_each_answered(card):
     card.push()
 
 
+def test_mp_table_has_what_the_chip_says(card):
+    """x100-hardware.md 2.3: inverted signature, then one entry per CPU with its physical thread number."""
+    card.wait_state("ready")
+    client = Client(card.socket)
+    aperture = client.map_bar0()
+    table = bytes(aperture[0x9E000:0x9F000])
+    aperture.close()
+    client.close()
+    assert table[:4] == bytes(byte ^ 0xFF for byte in b"_MP_") and sum(table[:16]) % 256 == 0
+    length, count = struct.unpack_from("<H", table, 20)[0], struct.unpack_from("<H", table, 50)[0]
+    assert table[16:20] == b"PCMP" and sum(table[16:16 + length]) % 256 == 0
+    cpus = [struct.unpack_from("<BBBBIIII", table, 60 + 20 * cpu) for cpu in range(count)]
+    assert [(cpu[1], cpu[3], cpu[7]) for cpu in cpus] == [(0, 3, 0), (1, 1, 1)]
+    # The model's local APIC; the signature is family 11, model 1.
+    assert all(cpu[2] & 0xF0 == 0x10 and cpu[4] >> 4 & 0xFF == 0xB1 for cpu in cpus), cpus
+
+
 def test_old_hosts_words_boot_the_kernel(card):
     """Image, ramdisk words, command line, SPAD5 and doorbell as x100-abi.md 1.3 lists them."""
     kernel = open(KERNEL, "rb").read()
