@@ -3,41 +3,32 @@
 
 import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
-import tempfile
+import sys
 import time
 
 from pexpect.fdpexpect import fdspawn
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-X100 = os.path.join(TOP, "build/host-loader/x100")
-KERNEL = os.path.join(TOP, "build/card-kernel-patches/bzImage")
-INITRD = os.path.join(TOP, "build/card-rootfs/initramfs.cpio.gz")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts"))
+
+from x100_model import INITRD, KERNEL, LAUNCHER, TOP, X100, ModelProcess  # noqa: E402,F401
+
 FLASH = os.path.join(TOP, "build/bootstrap/flash.bin")
-LAUNCHER = os.path.join(TOP, "model/x100-model")
 
 # Exit statuses of x100, as its help and man page give them.
 DONE, USAGE, BAD_FILE, HOST, PEER, CARD, REFUSED = 0, 2, 3, 4, 5, 6, 7
 
 # Seconds; the machine may be busy with other tests.
-START, BOOT, COMMAND = 30, 180, 60
+BOOT, COMMAND = 180, 60
 
 
-class Model:
-    """A running model with a private folder; ends with the with-block."""
+class Model(ModelProcess):
+    """A running model and what a test does with it; ends with the with-block."""
 
     def __init__(self, *options):
-        self.folder = tempfile.mkdtemp(prefix="x100-")
-        self.socket = os.path.join(self.folder, "card0.sock")
-        self.log_path = os.path.join(self.folder, "model.log")
+        super().__init__(*options)
         self.serial = None
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [LAUNCHER, "--socket", self.socket, *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def __enter__(self):
         self.wait_for(self.socket)
@@ -46,39 +37,16 @@ class Model:
     def __exit__(self, *_):
         self.stop()
 
-    def wait_for(self, path):
-        """Until the model has made the socket at path."""
-        end = time.monotonic() + START
-        while not os.path.exists(path):
-            assert self.process.poll() is None, f"the model ended: {self.log()}"
-            assert time.monotonic() < end, f"{path} did not appear: {self.log()}"
-            time.sleep(0.01)
-
-    def log(self):
-        """What the model printed."""
-        with open(self.log_path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-
     def stop(self):
         """Ends the model and removes its folder."""
         if self.serial:
             self.serial.close()
             self.serial = None
-        for sig in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, sig)
-                self.process.wait(10)
-                break
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().stop()
 
     def start_x100(self, *arguments, device=None, **popen):
         """The x100 command on this card, running."""
-        return subprocess.Popen([X100, "-d", device or "model:" + self.socket, *arguments],
+        return subprocess.Popen([X100, "-d", device or self.device, *arguments],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, errors="replace", **popen)
 

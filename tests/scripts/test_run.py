@@ -81,7 +81,8 @@ def fixture_tree(tmp_path):
         file.write_text(text)
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "scripts").mkdir()
-    shutil.copy(os.path.join(TOP, "scripts/run"), tmp_path / "scripts/run")
+    for name in ("run", "x100_model.py"):
+        shutil.copy(os.path.join(TOP, "scripts", name), tmp_path / "scripts" / name)
     return tmp_path
 
 
