@@ -5,6 +5,9 @@ The flash waits until the word at 0x500 is GO and jumps to 0:6000, where the hos
 0:7000 each time the word at 0x504 is GO; the code there leaves its version in the word at 0x502.
 """
 
+import pathlib
+import subprocess
+
 import pytest
 
 from vfio_user import wait_until
@@ -20,15 +23,28 @@ def code(version):
     return bytes.fromhex("c7060205") + version.to_bytes(2, "little") + b"\xc3"
 
 
-@pytest.fixture
-def card(start, tmp_path):
+def running(start, tmp_path, threads):
     image = bytearray(b"\xff" * (2 << 20))
     image[-FLASH_AT : -FLASH_AT + len(FLASH)] = FLASH
     image[-RESET_VECTOR : -RESET_VECTOR + 3] = bytes.fromhex("e90dff")  # jmp 0xff00
     (tmp_path / "f").write_bytes(image)
-    chip = start(flash=tmp_path / "f", accel="tcg", threads=1)
+    chip = start(flash=tmp_path / "f", accel="tcg", threads=threads)
     chip.link = chip.host()
     chip.view = chip.link.map_bar0()
+    return chip
+
+
+@pytest.fixture
+def card(start, tmp_path):
+    chip = running(start, tmp_path, threads=1)
+    yield chip
+    chip.view.close()
+
+
+@pytest.fixture
+def card2(start, tmp_path):
+    """With a second CPU, which waits for its start-up interrupt."""
+    chip = running(start, tmp_path, threads=2)
     yield chip
     chip.view.close()
 
@@ -41,10 +57,10 @@ def enter(card):
     card.train()
 
 
-def call(card):
+def call(card, timeout=5.0):
     card.view[0x502:0x504] = bytes(2)
     card.view[0x504:0x506] = GO
-    wait_until(lambda: card.view[0x502:0x504] != bytes(2), what="the code at 0x7000 being run")
+    wait_until(lambda: card.view[0x502:0x504] != bytes(2), timeout, what="the code at 0x7000 being run")
     return int.from_bytes(card.view[0x502:0x504], "little")
 
 
@@ -123,3 +139,19 @@ def test_twenty_resets_in_a_row(card):
         reset(card)
         assert card.link.sbox(SCRATCH2) == 0
         assert card.link.read32(4, POST) == 0x6330
+
+
+def test_code_changed_while_another_cpu_meets_it_is_what_runs(card2, tmp_path):
+    source, obj, binary = pathlib.Path(__file__).with_name("changed_code.S"), tmp_path / "o", tmp_path / "b"
+    subprocess.run(["gcc", "-c", "-m32", "-o", obj, source], check=True, timeout=60)
+    subprocess.run(
+        ["ld", "-m", "elf_i386", "-Ttext", "0x7000", "--oformat", "binary", "-o", binary, obj], check=True, timeout=60
+    )
+    program = binary.read_bytes()
+    card2.view[0x510:0x51C] = bytes(12)
+    card2.view[0x7000 : 0x7000 + len(program)] = program
+    enter(card2)
+    card2.link.sbox_write(0xA9D4, 1)
+    card2.link.sbox_write(0xA9D0, 6 << 8 | 0x2008)  # start-up at 0x8000
+    wait_until(lambda: card2.view[0x510:0x514] != bytes(4), what="the second CPU running")
+    assert call(card2, timeout=60) == 1, f"old code ran in round {int.from_bytes(card2.view[0x518:0x51C], 'little')}"
