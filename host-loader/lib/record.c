@@ -108,11 +108,15 @@ bool record_klog_sane(const struct x100_klog *klog, uint64_t memory)
 	       x100_range_inside(ram, klog->phys, klog->size);
 }
 
-size_t record_klog_unroll(const char *ring, const struct x100_klog *klog, uint64_t from, char *text,
-			  uint64_t *lost)
+size_t record_klog_unroll(const char *ring, const struct x100_klog *klog, uint64_t now,
+			  uint64_t from, char *text, uint64_t *lost)
 {
-	uint64_t first = klog->head > klog->size ? klog->head - klog->size : 0;
+	uint64_t newest = now > klog->head ? now : klog->head;
+	uint64_t first = newest > klog->size ? newest - klog->size : 0;
 	size_t n = 0;
+
+	if (first > klog->head)
+		first = klog->head;
 
 	*lost = 0;
 	if (from > klog->head)
@@ -133,6 +137,7 @@ int x100_klog_read(struct x100_card *card, uint64_t *from, char **text, size_t *
 {
 	struct x100_record record;
 	struct x100_klog klog;
+	uint64_t now;
 	char *ring;
 	int ret = x100_record_read(card, &record);
 
@@ -153,9 +158,13 @@ int x100_klog_read(struct x100_card *card, uint64_t *from, char **text, size_t *
 		goto out;
 	}
 	ret = x100_memory_read(card, klog.phys, ring, klog.size);
+	if (!ret)
+		ret = x100_memory_read(card,
+				       X100_RECORD_BASE + offsetof(struct x100_record, klog.head),
+				       &now, sizeof(now));
 	if (ret)
 		goto out;
-	*size = record_klog_unroll(ring, &klog, *from, *text, lost);
+	*size = record_klog_unroll(ring, &klog, now, *from, *text, lost);
 	*from = klog.head;
 out:
 	free(ring);

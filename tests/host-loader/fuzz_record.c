@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct x100_record record;
 	static char console[X100_RECORD_CONSOLE + 1];
 	struct x100_klog klog;
-	uint64_t from = 0, lost;
+	uint64_t from = 0, now = 0, lost;
 	bool valid = false;
 
 	memset(&record, 0, sizeof(record));
@@ -49,13 +49,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		klog.phys &= ~0xFFFull;
 		klog.size = 16u << (data[0] % 12);
 		memcpy(&from, data + size - 8, 8);
+		memcpy(&now, data + size / 2, 8);
 	}
 	if (record_klog_sane(&klog, 8ull << 30)) {
 		char *ring = calloc(1, klog.size), *text = malloc((size_t)klog.size + 1);
 
 		if (ring && text) {
 			memcpy(ring, data, size < klog.size ? size : klog.size);
-			if (record_klog_unroll(ring, &klog, from, text, &lost) > klog.size)
+			if (record_klog_unroll(ring, &klog, now, from, text, &lost) > klog.size)
 				abort();
 		}
 		free(ring);

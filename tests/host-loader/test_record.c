@@ -152,6 +152,26 @@ static void what_the_ring_has_dropped_is_counted(void **state)
 	x100_close(card);
 }
 
+/* The copy of the ring was made while the card kernel went on. */
+static void what_was_overwritten_while_it_was_copied_is_lost(void **state)
+{
+	static const struct x100_klog klog = { .phys = RING, .size = 16, .head = 20 };
+	char text[17];
+	uint64_t lost;
+
+	(void)state;
+	assert_int_equal(record_klog_unroll("klmnUVWhijklmnop", &klog, 23, 0, text, &lost), 13);
+	assert_string_equal(text, "hijklmnopklmn");
+	assert_int_equal(lost, 7);
+	/* All of it, and more than there is. */
+	assert_int_equal(record_klog_unroll("0123456789abcdef", &klog, 36, 18, text, &lost), 0);
+	assert_int_equal(lost, 2);
+	assert_int_equal(record_klog_unroll("0123456789abcdef", &klog, ~0ull, 18, text, &lost), 0);
+	/* A count that runs backwards says nothing. */
+	assert_int_equal(record_klog_unroll("klmnefghijklmnop", &klog, 0, 19, text, &lost), 1);
+	assert_string_equal(text, "n");
+}
+
 static void hostile_logs_are_refused(void **state)
 {
 	static const struct x100_klog cases[] = {
@@ -209,6 +229,7 @@ int main(void)
 		T(console_text_comes_in_order_and_printable),
 		T(the_kernel_log_is_read_on_from_where_it_was),
 		T(what_the_ring_has_dropped_is_counted),
+		T(what_was_overwritten_while_it_was_copied_is_lost),
 		T(hostile_logs_are_refused),
 		T(a_count_of_all_ones_is_survived),
 	};
