@@ -92,11 +92,21 @@ static bool write_all(int fd, const char *data, size_t size)
 	return true;
 }
 
-/* Keys to the card. Returns false when the person wants to leave or the line is gone. */
-static bool from_person(int line, bool *open)
+/* Keys on their way to the card, which may not be reading. */
+struct keys {
+	char data[4096];
+	size_t used;
+};
+
+/*
+ * Keys from the person. With no room left those of a terminal are dropped, so that Ctrl-] is always
+ * seen; a pipe is not read then. Returns false when the person wants to leave.
+ */
+static bool from_person(struct keys *keys, bool *open)
 {
 	char data[256];
-	ssize_t n = read(STDIN_FILENO, data, sizeof(data));
+	size_t room = sizeof(keys->data) - keys->used;
+	ssize_t n = read(STDIN_FILENO, data, raw || room > sizeof(data) ? sizeof(data) : room);
 	char *leave;
 
 	if (n < 0 && errno == EINTR)
@@ -106,23 +116,39 @@ static bool from_person(int line, bool *open)
 		return true;
 	}
 	leave = raw ? memchr(data, LEAVE, (size_t)n) : NULL;
-	if (leave) {
-		write_all(line, data, (size_t)(leave - data));
-		return false;
-	}
-	return write_all(line, data, (size_t)n);
+	if (leave)
+		n = leave - data;
+	if ((size_t)n < room)
+		room = (size_t)n;
+	memcpy(keys->data + keys->used, data, room);
+	keys->used += room;
+	return !leave;
+}
+
+/* As many of the keys as the line takes now; false when it is gone. */
+static bool to_line(int line, struct keys *keys)
+{
+	ssize_t n = send(line, keys->data, keys->used, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+	keys->used -= (size_t)n;
+	memmove(keys->data, keys->data + n, keys->used);
+	return true;
 }
 
 /* Between the terminal and the line until one of them ends. Returns an exit status. */
 static int talk(int line)
 {
+	static struct keys keys;
 	bool open = true;
 	char data[4096];
 
 	while (!ended) {
+		bool listen = open && (raw || keys.used < sizeof(keys.data));
 		struct pollfd p[2] = {
-			{ .fd = line, .events = POLLIN },
-			{ .fd = open ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = line, .events = (short)(POLLIN | (keys.used ? POLLOUT : 0)) },
+			{ .fd = listen ? STDIN_FILENO : -1, .events = POLLIN },
 		};
 		int ready = poll(p, 2, open ? -1 : QUIET_MS);
 
@@ -130,7 +156,7 @@ static int talk(int line)
 			continue;
 		if (ready <= 0)
 			return ready ? x100_error_exit_status(X100_ERR_SYSTEM) : 0;
-		if (p[0].revents) {
+		if (p[0].revents & ~POLLOUT) {
 			ssize_t n = read(line, data, sizeof(data));
 
 			if (n <= 0) {
@@ -140,8 +166,14 @@ static int talk(int line)
 			if (!write_all(STDOUT_FILENO, data, (size_t)n))
 				return 0;
 		}
-		if (p[1].revents && !from_person(line, &open))
+		if (p[1].revents && !from_person(&keys, &open)) {
+			to_line(line, &keys);
 			return 0;
+		}
+		if (keys.used && !to_line(line, &keys)) {
+			restore();
+			return cmd_error(X100_ERR_GONE, "the serial line ended", NULL);
+		}
 	}
 	return x100_error_exit_status(X100_ERR_INTERRUPTED);
 }

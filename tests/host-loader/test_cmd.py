@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import termios
+import threading
 import time
 
 import pexpect
@@ -209,6 +210,28 @@ def test_the_terminal_is_as_it_was_however_the_console_ends(environment, line, l
         shell.expect_exact("status 130")
     shell.expect(pexpect.EOF)
     assert modes(shell.before) == before
+
+
+def test_ctrl_bracket_leaves_a_line_that_takes_no_more_keys(environment, line):
+    line.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    shell = terminal(environment, line)
+    for _ in range(500):  # 1 MB, several times what both sockets and the command keep
+        os.write(shell.child_fd, b"k" * 2000)
+    shell.send("\x1d")
+    shell.expect_exact("status 0")
+    shell.expect(pexpect.EOF)
+
+
+def test_much_piped_input_arrives_whole(environment, line):
+    data = bytes(range(256)) * 4000
+    console = subprocess.Popen([X100, "-d", "model:" + line.path, "console", "--serial"], env=environment,
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    line.accept()
+    feeder = threading.Thread(target=lambda: (console.stdin.write(data), console.stdin.close()))
+    feeder.start()
+    assert line.read(len(data)) == data
+    feeder.join(10)
+    assert console.wait(10) == 0
 
 
 def test_piped_input_is_sent_and_the_answer_waited_for(environment, line):
