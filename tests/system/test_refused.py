@@ -35,29 +35,28 @@ BAD_IMAGES = [
     ("empty", lambda image: b"", "zero"),
     ("one byte", lambda image: b"\0", "short"),
     ("half a header", cut(0x230), "short"),
-    ("only the setup part", cut(4096), ""),
-    ("truncated", lambda image: image[:len(image) // 2], ""),
-    ("one sector short", lambda image: image[:-512], ""),
-    ("random", lambda image: os.urandom(MIB), ""),
-    ("zeros", lambda image: bytes(MIB), ""),
+    ("only the setup part", cut(4096), "longer than the image"),
+    ("truncated", lambda image: image[:len(image) // 2], "ends before its header says"),
+    ("one sector short", lambda image: image[:-512], "ends before its header says"),
+    ("random", lambda image: os.urandom(MIB), "not a Linux bzImage"),
+    ("zeros", lambda image: bytes(MIB), "not a Linux bzImage"),
     ("an ELF program", lambda image: open("/bin/ls", "rb").read(), "ELF"),
     ("a FIT image", lambda image: b"\xd0\x0d\xfe\xed" + bytes(MIB), "FIT"),
-    ("no HdrS", patched(0x202, "<I", 0), ""),
+    ("no HdrS", patched(0x202, "<I", 0), "not a Linux bzImage"),
     ("no boot flag", patched(0x1FE, "<H", 0), "0xAA55"),
     ("old protocol", patched(0x206, "<H", 0x0200), "protocol"),
     ("loads low", patched(0x211, "<B", 0), "high"),
-    ("setup_sects 255", patched(0x1F1, "<B", 255), ""),
-    ("syszise zero", patched(0x1F4, "<I", 0), ""),
-    ("syssize huge", patched(0x1F4, "<I", 0xFFFFFFFF), ""),
+    ("setup_sects 255", patched(0x1F1, "<B", 255), "ends before its header says"),
+    ("syssize zero", patched(0x1F4, "<I", 0), "goes on behind the end"),
+    ("syssize huge", patched(0x1F4, "<I", 0xFFFFFFFF), "ends before its header says"),
     ("alignment zero", patched(0x230, "<I", 0), "alignment"),
     ("alignment odd", patched(0x230, "<I", 0x1001), "alignment"),
-    ("alignment huge", patched(0x230, "<I", 0x80000000), ""),
-    ("init_size zero", patched(0x260, "<I", 0), ""),
-    ("init_size huge", patched(0x260, "<I", 0xFFFFFFFF), ""),
-    ("fixed where no RAM is", lambda image: patched(0x258, "<Q", 0xA0000)(
-        patched(0x234, "<B", 0)(image)), ""),
-    ("fixed above memory", lambda image: patched(0x258, "<Q", 0x7FFFFFF00000)(
-        patched(0x234, "<B", 0)(image)), ""),
+    ("alignment huge", patched(0x230, "<I", 0x80000000), "alignment"),
+    ("init_size zero", patched(0x260, "<I", 0), "unpack makes no sense"),
+    ("init_size huge", patched(0x260, "<I", 0xFFFFFFFF), "unpack makes no sense"),
+    ("fixed where no RAM is", patched(0x258, "<Q", 0), "no RAM where the kernel unpacks"),
+    ("fixed above memory", patched(0x258, "<Q", 0x7FFFFFE00000), "no RAM where the kernel unpacks"),
+    ("fixed at an odd place", patched(0x258, "<Q", 0x1000001), "alignment"),
     ("command line limit 1", patched(0x238, "<I", 1), "command line"),
 ]
 
@@ -77,22 +76,24 @@ def test_card_refuses_image(shared_card, tmp_path, name, spoil, word):
     assert status["state"] == "ready", status
 
 
-@pytest.mark.parametrize("name, arguments", [
-    ("in the image", ["--initrd-at", "0x4001000"]),
-    ("in the bootstrap's memory", ["--initrd-at", "0x10000"]),
-    ("over the boot record", ["--initrd-at", "0xd0000"]),
-    ("where the kernel unpacks", ["--initrd-at", "0x1100000"]),
-    ("above memory", ["--initrd-at", "0x3ffff000"]),
-    ("over the local APIC", ["--initrd-at", "0xfedff000"]),
-    ("wrapping", ["--initrd-at", "0xfffff000"]),
-    ("size says more than memory", ["--declare-size", "0x7fffffff"]),
-    ("size says all ones", ["--declare-size", "0xffffffff"]),
-    ("size says less than the header", ["--declare-size", "0x1000"]),
+@pytest.mark.parametrize("name, arguments, word", [
+    ("in the image", ["--initrd-at", "0x4001000"], "overlaps the image"),
+    ("in the bootstrap's memory", ["--initrd-at", "0x10000"], "bootstrap's own memory"),
+    ("over the boot record", ["--initrd-at", "0xd0000"], "bootstrap's own memory"),
+    ("where the kernel unpacks", ["--initrd-at", "0x1100000"], "the kernel unpacks into"),
+    ("above memory", ["--initrd-at", "0x3ffff000"], "does not lie in RAM"),
+    ("over the local APIC", ["--initrd-at", "0xfedff000"], "does not lie in RAM"),
+    ("wrapping", ["--initrd-at", "0xfffff000"], "does not lie in RAM"),
+    ("size says more than memory", ["--declare-size", "0x7fffffff"], "does not fit into card memory"),
+    ("size says all ones", ["--declare-size", "0xffffffff"], "does not fit into card memory"),
+    ("size says less than the header", ["--declare-size", "0x1000"], "longer than the image"),
 ])
-def test_card_refuses_placement(shared_card, tmp_path, name, arguments):
+def test_card_refuses_placement(shared_card, tmp_path, name, arguments, word):
     ramdisk = tmp_path / "ramdisk"
     ramdisk.write_bytes(os.urandom(64 * 1024))
-    shared_card.x100("push", KERNEL, "--initrd", str(ramdisk), "--force", *arguments, status=REFUSED)
+    out = shared_card.x100("push", KERNEL, "--initrd", str(ramdisk), "--force", *arguments,
+                           status=REFUSED)
+    assert word in out, out
     assert shared_card.status()["state"] == "ready"
 
 
