@@ -129,7 +129,8 @@ static void delay(CPUX86State *env, uint64_t clocks, int len)
 	do {
 		if (parallel)
 			sched_yield();
-	} while (!icount_enabled() && knc_clocks(cpu) < end);
+		/* Whoever wants this CPU to stop also stops its clock. */
+	} while (!icount_enabled() && !qatomic_read(&cs->exit_request) && knc_clocks(cpu) < end);
 	if (parallel)
 		return;
 	env->eip += len;

@@ -5,7 +5,8 @@ import re
 import time
 
 import pytest
-from card import CARD, Model
+from card import CARD, INITRD, KERNEL, Model
+from qmp import Qmp
 
 
 def test_first_boot_ends_in_a_login_on_6_1_and_knc(card):
@@ -135,3 +136,16 @@ def test_card_that_hangs_before_the_login_is_reported(card):
     out = card.push("--cmdline", "init=/bin/nothing rdinit=/bin/nothing", status=CARD)
     assert "panic" in out.lower(), out
     card.push()
+
+
+def test_model_can_be_stopped_and_continued_while_cpus_wait_in_delay(tmp_path):
+    path = str(tmp_path / "qmp")
+    with Model("--", "-qmp", f"unix:{path},server=on,wait=off") as card:
+        qmp = Qmp(path)
+        # CPUs come up spinning on each other: cpu_relax() is DELAY.
+        push = card.start_x100("push", KERNEL, "--initrd", INITRD, "--wait", "running")
+        while push.poll() is None:
+            qmp("stop")
+            qmp("cont")
+        assert push.returncode == 0, push.communicate()
+        qmp.close()
