@@ -5,8 +5,7 @@ include scripts/common.mk
 
 # In the order of a boot; what waits for what stands below.
 PARTS := toolchain model bootstrap card-kernel-patches card-rootfs host-loader
-PARTS := $(foreach p,$(PARTS),$(if $(wildcard $(p)/Makefile),$(p)))
-TESTED := include scripts $(PARTS) $(if $(wildcard tests/Makefile),tests)
+TESTED := include scripts $(PARTS)
 
 STEP := $(TOP)/scripts/step
 DEPS := $(TOP)/scripts/deps
@@ -45,7 +44,7 @@ parts: $(PARTS)
 $(PARTS):
 	+@$(STEP) $@ $(MAKE) -C $@ all
 
-bootstrap card-kernel-patches card-rootfs: $(filter toolchain,$(PARTS))
+bootstrap card-kernel-patches card-rootfs: toolchain
 
 run: all
 	@$(TOP)/scripts/run $(RUNFLAGS)
@@ -54,7 +53,7 @@ run: all
 test: all
 	@rm -rf $(BUILD)/results
 	+@$(MAKE) -k -j$(JOBS) unit-tests || :
-	@if [ -d tests/system ]; then $(MAKE) system-test || :; fi
+	@$(MAKE) system-test || :
 	@$(TOP)/scripts/results
 
 unit-tests: $(TESTED:%=test-%)
