@@ -38,6 +38,8 @@
 	  "check the owner and mode of the socket")                                                \
 	X(SYSTEM, -22, 4, "the system refused something", "see the message above")                 \
 	X(MEMORY, -23, 4, "there is not enough host memory", "close other programs and try again") \
+	X(NO_ROOM, -24, 4, "the device page has no room for another device",                       \
+	  "remove a device first")                                                                 \
 	/* The other end of the transport. */                                                      \
 	X(BUSY, -30, 5, "the card is in use by another program",                                   \
 	  "end that program, then try again")                                                      \
@@ -50,6 +52,7 @@
 	  "check that the path is an X100 model's socket")                                         \
 	X(PEER, -35, 5, "the other end refused a request", "see the model's log")                  \
 	X(NOT_X100, -36, 5, "the device is not an X100 card", "choose another device with -d")     \
+	X(NO_DAEMON, -37, 5, "x100d does not serve this card", "start x100d, or see x100 list")    \
 	/* The card. */                                                                            \
 	X(NOT_READY, -40, 6, "the card is not ready for an image", "run x100 reset --wait")        \
 	X(OFF_BUS, -41, 6, "the card reads all ones: it is off the bus",                           \
@@ -67,6 +70,10 @@
 	X(TRAINING, -47, 6, "card memory cannot be read now", "wait until the card is ready")      \
 	X(CRASHED, -48, 6, "the card OS crashed", "run x100 log for its last words")               \
 	X(STOPPED, -49, 6, "the card OS stopped", "run x100 reset --wait, then push again")        \
+	X(STATE, -50, 6, "what was noted about the card does not fit it",                          \
+	  "the card was reset meanwhile: push again")                                              \
+	X(RESUME, -51, 6, "the card OS cannot take a restarted host program back",                 \
+	  "run x100 reset --wait, then push again")                                                \
 	/* The card about the image. */                                                            \
 	X(REFUSED, -60, 7, "the card refused the image", "see the reason above")                   \
 	/* The person. */                                                                          \

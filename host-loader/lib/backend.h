@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a device back-end is to the daemon: something made from a line of configuration that puts a
+ * device on the page, says how it is, and goes away again.
+ */
+#ifndef X100_BACKEND_H
+#define X100_BACKEND_H
+
+#include <json-c/json.h>
+#include <libx100-virtio.h>
+
+#include "loop.h"
+#include "why.h"
+
+/* Where a back-end lives; outlives it. */
+struct x100_backend_env {
+	struct x100_card *card;
+	struct x100_loop *loop;
+	struct x100_vpage *page;
+	const char *card_name;   /* "mic0": for host interface names, MAC addresses, file names */
+	unsigned int card_index; /* 0 for the first card of the daemon */
+	const char *state_dir;   /* for what has to survive a restart of the daemon */
+	void (*log)(void *arg, int level, const char *text); /* one line */
+	void *log_arg;
+};
+
+/* What there is to every open back-end; the first member of its own structure. */
+struct x100_backend {
+	const struct x100_backend_class *class;
+	struct x100_vdev *dev;
+	char name[32]; /* "console", "net0", "disk0" */
+};
+
+struct x100_backend_class {
+	const char *kind; /* the key of the configuration: "disk", "net", "console", "rng" */
+	/*
+	 * Make the back-end that @spec describes and put its device on the page.
+	 *
+	 * @spec: words separated by commas, the first being what it is on the host; see x100d.conf(5)
+	 *
+	 * Errors: ARGUMENT (@why names the word), FILE, PERMISSION, SYSTEM, MEMORY, those of
+	 * x100_vpage_add().
+	 */
+	int (*open)(const struct x100_backend_env *env, const char *name, const char *spec,
+		    struct x100_why *why, struct x100_backend **backend);
+	/* Free it; its device is gone from the page, or the page is. Ends what still goes on. */
+	void (*close)(struct x100_backend *backend);
+	/* Add members to @status: what it is connected to, counters. */
+	void (*status)(const struct x100_backend *backend, struct json_object *status);
+	/* Look at the host side again (size of a disk, link of a network); NULL: nothing to look at. */
+	int (*rescan)(struct x100_backend *backend, struct x100_why *why);
+};
+
+extern const struct x100_backend_class x100_block_class, x100_net_class, x100_console_class,
+	x100_rng_class;
+
+/*
+ * Check a specification without opening anything, for x100d --check.
+ */
+int x100_backend_check(const char *kind, const char *spec, struct x100_why *why);
+
+/* The class called @kind, or NULL. */
+const struct x100_backend_class *x100_backend_find(const char *kind);
+
+/*
+ * Words of a specification. Copies @spec and cuts it at commas; a backslash takes the next
+ * character literally. words[0] is the first word; the others are "key" or "key=value".
+ */
+#define X100_SPEC_WORDS 16
+struct x100_spec {
+	char *text;
+	unsigned int count;
+	char *word[X100_SPEC_WORDS];
+};
+int x100_spec_parse(struct x100_spec *spec, const char *text, struct x100_why *why);
+void x100_spec_free(struct x100_spec *spec);
+/* Value of "key=value", "" for "key" alone, NULL if absent. */
+const char *x100_spec_get(const struct x100_spec *spec, const char *key);
+/* Fails with ARGUMENT naming the first word (but words[0]) whose key is not in @keys (NULL-ended). */
+int x100_spec_only(const struct x100_spec *spec, const char *const *keys, struct x100_why *why);
+
+/* ------------------------------------------------------------------ console */
+
+/* Somebody who looks at the console; made and fed by the daemon. */
+struct x100_viewer {
+	/* Console output. Returns the bytes taken; 0 makes the console wait for x100_console_ready(). */
+	size_t (*output)(void *arg, const void *bytes, size_t size);
+	/* The writer's place was taken (true) or became free (false). */
+	void (*writer)(void *arg, bool taken);
+	void *arg;
+	uint64_t seen; /* the console's: bytes of output already told */
+	bool is_writer;
+	struct x100_viewer *next;
+};
+
+/* Attach; @scrollback bytes of earlier output are told first. The first who may write, writes. */
+void x100_console_attach(struct x100_backend *console, struct x100_viewer *viewer, bool may_write,
+			 size_t scrollback);
+void x100_console_detach(struct x100_backend *console, struct x100_viewer *viewer);
+/* Output can be taken again. */
+void x100_console_ready(struct x100_backend *console, struct x100_viewer *viewer);
+/* Keys of the writer. Returns the bytes taken; the rest later, when x100_console_room() says so. */
+size_t x100_console_input(struct x100_backend *console, struct x100_viewer *viewer,
+			  const void *bytes, size_t size);
+/* Bytes that x100_console_input() would take now. */
+size_t x100_console_room(const struct x100_backend *console);
+/* Called when room appears. */
+void x100_console_on_room(struct x100_backend *console, void (*room)(void *arg), void *arg);
+void x100_console_size(struct x100_backend *console, struct x100_viewer *viewer, uint16_t columns,
+		       uint16_t rows);
+
+#endif
