@@ -129,6 +129,57 @@ static void device_page_and_status_numbers_match(void **state)
 	assert_int_equal(number(consts, "MIC_RESTART"), X100_SHUTDOWN_RESTART);
 	assert_int_equal(number(member(root, "first_descriptor"), "C and C2"),
 			 sizeof(struct x100_bootparam));
+	assert_int_equal(number(member(root, "first_descriptor"), "A"),
+			 sizeof(struct x100_bootparam_a));
+	assert_int_equal(number(consts, "MIC_MAX_VRINGS"), X100_VDEV_MAX_QUEUES);
+	assert_int_equal(number(consts, "MIC_VRING_ENTRIES"), X100_VRING_ENTRIES);
+	assert_int_equal(number(consts, "MIC_MAX_DESC_BLK_SIZE"), X100_VDEV_MAX_DESC);
+	assert_int_equal(number(consts, "MIC_VIRTIO_RING_ALIGN"), X100_VRING_ALIGN);
+	json_object_put(root);
+}
+
+static void descriptors_have_the_sizes_of_the_old_drivers(void **state)
+{
+	struct json_object *root = load("layout.json");
+	struct json_object *sizes = member(root, "descriptor_sizes");
+
+	(void)state;
+	for (size_t i = 0; i < json_object_array_length(sizes); i++) {
+		struct json_object *want = json_object_array_get_idx(sizes, i);
+		struct x100_vdev_desc d = { .num_vq = (uint8_t)number(want, "num_vq"),
+					    .feature_len = (uint8_t)number(want, "feature_len"),
+					    .config_len = (uint8_t)number(want, "config_len") };
+
+		assert_int_equal(x100_vdev_desc_size(&d), number(want, "desc_size"));
+		assert_int_equal(x100_vdev_ctrl_offset(&d), number(want, "aligned"));
+		assert_int_equal(x100_vdev_total(&d), number(want, "total"));
+		assert_int_equal(x100_vdev_host_features(&d), number(want, "features_at"));
+		assert_int_equal(x100_vdev_config(&d), number(want, "config_at"));
+	}
+	json_object_put(root);
+}
+
+static void rings_are_laid_out_as_by_the_old_drivers(void **state)
+{
+	struct json_object *root = load("layout.json");
+	struct json_object *rings = member(root, "vring");
+
+	(void)state;
+	for (size_t i = 0; i < json_object_array_length(rings); i++) {
+		struct json_object *want = json_object_array_get_idx(rings, i);
+		struct json_object *trailer = member(want, "trailer");
+		uint32_t n = (uint32_t)number(want, "n");
+
+		assert_int_equal(x100_vring_avail(n), number(want, "avail"));
+		assert_int_equal(x100_vring_used_event(n), number(want, "used_event"));
+		assert_int_equal(x100_vring_used(n), number(want, "used"));
+		assert_int_equal(x100_vring_used(n) + x100_vring_used_size(n),
+				 number(want, "vring_size"));
+		assert_int_equal(x100_vring_alloc(n), number(want, "alloc"));
+		assert_int_equal(x100_vring_info_c(n),
+				 number(member(trailer, "A and C"), "offset"));
+		assert_int_equal(x100_vring_info_c2(n), number(member(trailer, "C2"), "offset"));
+	}
 	json_object_put(root);
 }
 
@@ -364,6 +415,8 @@ int main(void)
 		cmocka_unit_test(registers_are_those_of_the_old_card_driver),
 		cmocka_unit_test(dma_registers_are_those_of_the_old_driver),
 		cmocka_unit_test(device_page_and_status_numbers_match),
+		cmocka_unit_test(descriptors_have_the_sizes_of_the_old_drivers),
+		cmocka_unit_test(rings_are_laid_out_as_by_the_old_drivers),
 		cmocka_unit_test(every_pci_id_of_the_old_driver_is_in_range),
 		cmocka_unit_test(spad2_decodes_as_the_old_hosts_do),
 		cmocka_unit_test(smpt_translates_as_the_old_host_does),
