@@ -6,8 +6,7 @@
 #ifndef X100_LOOP_H
 #define X100_LOOP_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <libx100.h>
 
 struct x100_loop;
 
@@ -17,7 +16,6 @@ struct x100_watch {
 	void (*ready)(void *arg, uint32_t events); /* EPOLLIN and so on */
 	void *arg;
 	bool watched; /* the loop's */
-	bool dead;    /* the loop's: removed while events for it were still to be told */
 };
 
 /* A moment to be woken at; the memory stays the caller's. */
@@ -38,7 +36,12 @@ struct x100_task {
 
 /* Returns NULL when the system has no descriptor or memory left (errno). */
 struct x100_loop *x100_loop_new(void);
+/* Watches, timers and tasks still there are forgotten. NULL is fine. */
 void x100_loop_free(struct x100_loop *loop);
+/* Take the time from another clock, for tests: a turn then sleeps by its sleep(). */
+void x100_loop_set_clock(struct x100_loop *loop, const struct x100_clock *clock);
+/* CLOCK_MONOTONIC or what stands in for it, ns. */
+uint64_t x100_loop_now(const struct x100_loop *loop);
 
 /* Watch for @events (level triggered). Returns 0 or -errno. */
 int x100_loop_add(struct x100_loop *loop, struct x100_watch *watch, uint32_t events);
@@ -46,7 +49,7 @@ int x100_loop_change(struct x100_loop *loop, struct x100_watch *watch, uint32_t 
 /* Safe from within any callback, also for a watch whose event is about to be told. */
 void x100_loop_remove(struct x100_loop *loop, struct x100_watch *watch);
 
-/* (Re)start a timer @ns from now; 0 runs it at the next turn. */
+/* (Re)start a timer @ns from now, rounded up to ms; 0 runs it at the next turn. */
 void x100_timer_set(struct x100_loop *loop, struct x100_timer *timer, uint64_t ns);
 void x100_timer_cancel(struct x100_loop *loop, struct x100_timer *timer);
 
@@ -55,7 +58,10 @@ void x100_task_cancel(struct x100_loop *loop, struct x100_task *task);
 
 /* Turn until x100_loop_stop(). */
 void x100_loop_run(struct x100_loop *loop);
-/* One turn: wait for at most @timeout_ms (-1: for ever), then tell what came. For tests. */
+/*
+ * One turn: wait for at most @timeout_ms (-1: for ever), then descriptors, timers and tasks; what is
+ * queued or set meanwhile comes with the next turn. For tests.
+ */
 void x100_loop_turn(struct x100_loop *loop, int timeout_ms);
 /* From a callback of the loop. Other threads and signal handlers wake it by a descriptor it watches. */
 void x100_loop_stop(struct x100_loop *loop);
