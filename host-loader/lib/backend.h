@@ -12,6 +12,35 @@
 #include "loop.h"
 #include "why.h"
 
+/*
+ * Words of a specification. Copies @text and cuts it at commas; a backslash takes the next character
+ * literally. word[0] is the first word; the others are "key" or "key=value", each key once.
+ *
+ * Errors: ARGUMENT (@why has the particulars: an empty word, a key twice, too many, a backslash at the
+ * end), MEMORY.
+ */
+#define X100_SPEC_WORDS 16
+struct x100_spec {
+	char *text;
+	unsigned int count;
+	char *word[X100_SPEC_WORDS];
+};
+int x100_spec_parse(struct x100_spec *spec, const char *text, struct x100_why *why);
+void x100_spec_free(struct x100_spec *spec);
+/* Value of "key=value", "" for "key" alone, NULL if absent. Points into @spec. */
+const char *x100_spec_get(const struct x100_spec *spec, const char *key);
+/*
+ * Value of "key=number" with the suffixes K, M and G for powers of 1024, or @value as it is if the key
+ * is absent. Fails with ARGUMENT for anything else and for numbers outside [min, max].
+ */
+int x100_spec_number(const struct x100_spec *spec, const char *key, uint64_t min, uint64_t max,
+		     uint64_t *value, struct x100_why *why);
+/* True in @value for "key" alone, untouched if absent; fails with ARGUMENT for "key=value". */
+int x100_spec_flag(const struct x100_spec *spec, const char *key, bool *value,
+		   struct x100_why *why);
+/* Fails with ARGUMENT naming the first word (but word[0]) whose key is not in @keys (NULL-ended). */
+int x100_spec_only(const struct x100_spec *spec, const char *const *keys, struct x100_why *why);
+
 /* Where a back-end lives; outlives it. */
 struct x100_backend_env {
 	struct x100_card *card;
@@ -19,6 +48,7 @@ struct x100_backend_env {
 	struct x100_vpage *page;
 	const char *card_name;   /* "mic0": for host interface names, MAC addresses, file names */
 	unsigned int card_index; /* 0 for the first card of the daemon */
+	bool legacy_features;    /* as in struct x100_vpage_params */
 	const char *state_dir;   /* for what has to survive a restart of the daemon */
 	void (*log)(void *arg, int level, const char *text); /* one line */
 	void *log_arg;
@@ -33,6 +63,8 @@ struct x100_backend {
 
 struct x100_backend_class {
 	const char *kind; /* the key of the configuration: "disk", "net", "console", "rng" */
+	/* Check the words of a specification without opening anything. Errors: ARGUMENT. */
+	int (*check)(const struct x100_spec *spec, struct x100_why *why);
 	/*
 	 * Make the back-end that @spec describes and put its device on the page.
 	 *
@@ -56,28 +88,13 @@ extern const struct x100_backend_class x100_block_class, x100_net_class, x100_co
 
 /*
  * Check a specification without opening anything, for x100d --check.
+ *
+ * Errors: ARGUMENT, also when there is no such @kind; MEMORY.
  */
 int x100_backend_check(const char *kind, const char *spec, struct x100_why *why);
 
 /* The class called @kind, or NULL. */
 const struct x100_backend_class *x100_backend_find(const char *kind);
-
-/*
- * Words of a specification. Copies @spec and cuts it at commas; a backslash takes the next
- * character literally. words[0] is the first word; the others are "key" or "key=value".
- */
-#define X100_SPEC_WORDS 16
-struct x100_spec {
-	char *text;
-	unsigned int count;
-	char *word[X100_SPEC_WORDS];
-};
-int x100_spec_parse(struct x100_spec *spec, const char *text, struct x100_why *why);
-void x100_spec_free(struct x100_spec *spec);
-/* Value of "key=value", "" for "key" alone, NULL if absent. */
-const char *x100_spec_get(const struct x100_spec *spec, const char *key);
-/* Fails with ARGUMENT naming the first word (but words[0]) whose key is not in @keys (NULL-ended). */
-int x100_spec_only(const struct x100_spec *spec, const char *const *keys, struct x100_why *why);
 
 /* ------------------------------------------------------------------ console */
 
