@@ -85,6 +85,7 @@ struct X100Chip {
 
 	/* memory map */
 	MemoryRegion background, gddr, gddr_view, boxes, mmio, window;
+	MemoryRegion smpt_view[X100_SMPT_ENTRIES]; /* over the window */
 	MemoryRegion flash_window, flash;
 	X100Gbox gbox[X100_GBOXES];
 	int gddr_fd;
@@ -155,6 +156,8 @@ void x100_gbox_reset(X100Chip *chip);
 
 /* window.c */
 void x100_window_init(X100Chip *chip);
+void x100_window_connect(X100Chip *chip); /* once there is a PCIe side */
+void x100_window_update(X100Chip *chip);  /* after a change of the SMPT or of host memory */
 
 /* sysint.c */
 void x100_sysint_reset(X100Chip *chip);

@@ -64,6 +64,7 @@ static void get_counters(Object *obj, Visitor *v, const char *name, void *opaque
 		{ "pcie-bad-accesses", &p.bad_accesses },
 		{ "pcie-clients", &p.clients },
 		{ "pcie-clients-refused", &p.clients_refused },
+		{ "pcie-direct-mappings", &p.direct_mappings },
 	};
 
 	if (!visit_start_struct(v, name, NULL, 0, errp))
@@ -111,12 +112,18 @@ static void op_interrupts_changed(void *chip)
 	x100_chip_interrupts_changed(chip);
 }
 
+static void op_host_memory_changed(void *chip)
+{
+	x100_window_update(chip);
+}
+
 static const X100PcieOps pcie_ops = {
 	.mmio_read = op_mmio_read,
 	.mmio_write = op_mmio_write,
 	.gddr_ready = op_gddr_ready,
 	.platform_reset = op_platform_reset,
 	.interrupts_changed = op_interrupts_changed,
+	.host_memory_changed = op_host_memory_changed,
 };
 
 static void realize(DeviceState *dev, Error **errp)
@@ -146,6 +153,7 @@ static void realize(DeviceState *dev, Error **errp)
 	chip->pcie = x100_pcie_new(&params, errp);
 	if (!chip->pcie)
 		return;
+	x100_window_connect(chip);
 	x100_uart_init(chip);
 }
 

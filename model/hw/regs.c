@@ -77,6 +77,7 @@ static void smpt_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100
 {
 	*x100_reg(chip, X100_SBOX_SMPT(n)) = value & ~2u;
 	chip->smpt_valid |= 1u << n;
+	x100_window_update(chip);
 }
 
 static void rgcr_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100_side side)
@@ -406,6 +407,7 @@ void x100_regs_reset(X100Chip *chip, enum x100_reset kind)
 	if (kind == X100_RESET_RGCR)
 		*x100_reg(chip, X100_SBOX_SCRATCH(2)) = 0;
 	chip->smpt_valid = 0;
+	x100_window_update(chip);
 	reset_variable(chip);
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * System memory window: host memory through the 32 SMPT entries (x100-hardware.md 2.4).
+ *
+ * The window is I/O, which decides about each access. Over it lies one view of the host bus for each
+ * SMPT entry: where the PCIe side offers RAM, the CPUs go there at the speed of memory.
  */
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
@@ -89,8 +92,44 @@ static const MemoryRegionOps window_ops = {
 	.impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
 };
 
+/*
+ * Brings the views in line with SMPT and host memory. A view without anything to show stays off the
+ * map: changing the map costs each CPU its TLB, and a host sets all entries after each reset.
+ */
+void x100_window_update(X100Chip *chip)
+{
+	if (!x100_pcie_host_memory(chip->pcie))
+		return;
+	memory_region_transaction_begin();
+	for (unsigned int n = 0; n < X100_SMPT_ENTRIES; n++) {
+		uint64_t host =
+			x100_smpt_host(*x100_reg(chip, X100_SBOX_SMPT(n)), X100_SYSMEM_BASE);
+		bool show = chip->smpt_valid & (1u << n) &&
+			    x100_pcie_host_memory_at(chip->pcie, host, X100_SMPT_PAGE_SIZE);
+
+		if (show)
+			memory_region_set_alias_offset(&chip->smpt_view[n], host);
+		memory_region_set_enabled(&chip->smpt_view[n], show);
+	}
+	memory_region_transaction_commit();
+}
+
 void x100_window_init(X100Chip *chip)
 {
 	memory_region_init_io(&chip->window, OBJECT(chip), &window_ops, chip, "x100-window",
 			      X100_SYSMEM_SIZE);
+}
+
+void x100_window_connect(X100Chip *chip)
+{
+	MemoryRegion *host = x100_pcie_host_memory(chip->pcie);
+
+	for (unsigned int n = 0; host && n < X100_SMPT_ENTRIES; n++) {
+		MemoryRegion *view = &chip->smpt_view[n];
+
+		memory_region_init_alias(view, OBJECT(chip), "x100-smpt", host, 0,
+					 X100_SMPT_PAGE_SIZE);
+		memory_region_set_enabled(view, false);
+		memory_region_add_subregion(&chip->window, n * X100_SMPT_PAGE_SIZE, view);
+	}
 }

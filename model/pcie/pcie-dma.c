@@ -24,23 +24,31 @@ static size_t dma_index(const X100DmaTable *t, uint64_t bus)
 	return lo;
 }
 
-static int dma_mmap(uint64_t size, uint32_t flags, int fd, uint64_t offset, uint8_t **host)
+/* Maps the file for us and, where that can be, for the card's CPUs. Returns 0 or a positive errno. */
+static int dma_mmap(X100DmaTable *t, X100DmaMap *map, int fd, uint64_t offset)
 {
-	int prot = (flags & X100_DMA_READ ? PROT_READ : 0) |
-		   (flags & X100_DMA_WRITE ? PROT_READ | PROT_WRITE : 0);
+	int prot = (map->flags & X100_DMA_READ ? PROT_READ : 0) |
+		   (map->flags & X100_DMA_WRITE ? PROT_READ | PROT_WRITE : 0);
+	bool direct = t->direct && map->flags == (X100_DMA_READ | X100_DMA_WRITE) &&
+		      x100_direct_suits(fd);
 	struct stat st;
 	void *p;
 
 	if (fstat(fd, &st) < 0)
 		return errno;
-	if (offset > INT64_MAX || size > INT64_MAX - offset)
+	if (offset > INT64_MAX || map->size > INT64_MAX - offset)
 		return EINVAL;
-	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < offset + size)
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < offset + map->size)
 		return EINVAL;
-	p = mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, offset);
+	if (direct)
+		map->host = x100_direct_show(t->direct, map->bus, map->size, fd, offset);
+	map->direct = map->host;
+	if (map->direct)
+		return 0;
+	p = mmap(NULL, map->size, prot, MAP_SHARED | MAP_NORESERVE, fd, offset);
 	if (p == MAP_FAILED)
 		return errno;
-	*host = p;
+	map->host = p;
 	return 0;
 }
 
@@ -58,7 +66,7 @@ int x100_dma_map(X100DmaTable *t, uint64_t bus, uint64_t size, uint32_t flags, i
 	if (t->nr == X100_DMA_MAPS_MAX)
 		return ENOSPC;
 	if (fd >= 0) {
-		err = dma_mmap(size, flags, fd, offset, &map.host);
+		err = dma_mmap(t, &map, fd, offset);
 		if (err)
 			return err;
 	}
@@ -69,9 +77,11 @@ int x100_dma_map(X100DmaTable *t, uint64_t bus, uint64_t size, uint32_t flags, i
 	return 0;
 }
 
-static void dma_drop(X100DmaMap *map)
+static void dma_drop(X100DmaTable *t, X100DmaMap *map)
 {
-	if (map->host)
+	if (map->direct)
+		x100_direct_hide(t->direct, map->host);
+	else if (map->host)
 		munmap(map->host, map->size);
 }
 
@@ -81,7 +91,7 @@ int x100_dma_unmap(X100DmaTable *t, uint64_t bus, uint64_t size)
 
 	if (at == t->nr || t->maps[at].bus != bus || t->maps[at].size != size)
 		return ENOENT;
-	dma_drop(&t->maps[at]);
+	dma_drop(t, &t->maps[at]);
 	t->nr--;
 	memmove(t->maps + at, t->maps + at + 1, (t->nr - at) * sizeof(*t->maps));
 	return 0;
@@ -90,7 +100,7 @@ int x100_dma_unmap(X100DmaTable *t, uint64_t bus, uint64_t size)
 void x100_dma_unmap_all(X100DmaTable *t)
 {
 	for (size_t i = 0; i < t->nr; i++)
-		dma_drop(&t->maps[i]);
+		dma_drop(t, &t->maps[i]);
 	g_free(t->maps);
 	t->maps = NULL;
 	t->nr = 0;

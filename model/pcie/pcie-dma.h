@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "pcie-direct.h"
 
 #define X100_DMA_READ     (1u << 0) /* the card may read */
 #define X100_DMA_WRITE    (1u << 1)
@@ -18,11 +19,13 @@ typedef struct X100DmaMap {
 	uint64_t size;  /* bytes */
 	uint32_t flags; /* X100_DMA_* */
 	uint8_t *host;  /* NULL: reachable by message only */
+	bool direct;    /* the card's CPUs reach it without us */
 } X100DmaMap;
 
 typedef struct X100DmaTable {
 	X100DmaMap *maps; /* sorted, without overlap */
 	size_t nr;
+	X100Direct *direct; /* where mappings that suit are shown, too; NULL: nowhere */
 } X100DmaTable;
 
 /*

@@ -95,6 +95,7 @@ static void sync_counters(X100Pcie *p)
 {
 	p->counters.interrupts = p->irq.fired;
 	p->counters.interrupts_lost = p->irq.lost;
+	p->counters.direct_mappings = p->dma.direct ? x100_direct_count(p->dma.direct) : 0;
 }
 
 /* Tells the chip when messages were switched on or off, and delivers what waited for it. */
@@ -107,6 +108,12 @@ static void irq_state_changed(X100Pcie *p)
 		p->msg_enabled = enabled;
 		p->ops->interrupts_changed(p->chip);
 	}
+}
+
+static void config_changed(X100Pcie *p)
+{
+	irq_state_changed(p);
+	p->ops->host_memory_changed(p->chip);
 }
 
 /* BAR0 */
@@ -270,7 +277,7 @@ static int region_access(X100Pcie *p, uint32_t index, uint64_t at, uint8_t *buf,
 	if (is_config && is_write) {
 		p->counters.config_writes++;
 		x100_pcie_config_write(&p->cfg, at, buf, len);
-		irq_state_changed(p);
+		config_changed(p);
 		return 0;
 	}
 	if (is_config) {
@@ -506,14 +513,19 @@ static int cmd_set_irqs(X100Pcie *p, X100VfuMsg *msg)
 static int cmd_dma_map(X100Pcie *p, X100VfuMsg *msg)
 {
 	struct vfu_dma_map map;
+	int err;
 
 	if (msg->len < sizeof(map) || msg->nr_fds > 1)
 		return EINVAL;
 	memcpy(&map, msg->data, sizeof(map));
 	if (map.argsz < sizeof(map))
 		return EINVAL;
-	return x100_dma_map(&p->dma, map.bus, map.size, map.flags, msg->nr_fds ? msg->fds[0] : -1,
-			    map.offset);
+	memory_region_transaction_begin();
+	err = x100_dma_map(&p->dma, map.bus, map.size, map.flags, msg->nr_fds ? msg->fds[0] : -1,
+			   map.offset);
+	p->ops->host_memory_changed(p->chip);
+	memory_region_transaction_commit();
+	return err;
 }
 
 static int cmd_dma_unmap(X100Pcie *p, X100VfuMsg *msg, X100VfuReply *reply)
@@ -526,12 +538,15 @@ static int cmd_dma_unmap(X100Pcie *p, X100VfuMsg *msg, X100VfuReply *reply)
 	memcpy(&unmap, msg->data, sizeof(unmap));
 	if (unmap.argsz < sizeof(unmap))
 		return EINVAL;
+	memory_region_transaction_begin();
 	if (unmap.flags == VFU_UNMAP_ALL && !unmap.bus && !unmap.size)
 		x100_dma_unmap_all(&p->dma);
 	else if (!unmap.flags)
 		err = x100_dma_unmap(&p->dma, unmap.bus, unmap.size);
 	else
 		err = unmap.flags & VFU_UNMAP_DIRTY ? ENOTSUP : EINVAL;
+	p->ops->host_memory_changed(p->chip);
+	memory_region_transaction_commit();
 	g_byte_array_append(reply->data, (uint8_t *)&unmap, sizeof(unmap));
 	return err;
 }
@@ -574,7 +589,7 @@ static void pcie_attached(void *opaque)
 
 	p->counters.clients++;
 	x100_pcie_config_init(&p->cfg, p->product);
-	irq_state_changed(p);
+	config_changed(p);
 }
 
 /* The card runs on; only what the client lent it goes: memory, event descriptors, bus mastering. */
@@ -582,10 +597,12 @@ static void pcie_detached(void *opaque)
 {
 	X100Pcie *p = opaque;
 
+	memory_region_transaction_begin();
 	x100_dma_unmap_all(&p->dma);
 	x100_irq_drop(&p->irq);
 	x100_pcie_config_init(&p->cfg, p->product);
-	irq_state_changed(p);
+	config_changed(p);
+	memory_region_transaction_commit();
 }
 
 static void pcie_refused(void *opaque)
@@ -660,6 +677,17 @@ bool x100_pcie_dma(X100Pcie *p, uint64_t bus, void *buf, size_t len, bool is_wri
 	if (!is_write)
 		memset(buf, 0xFF, len);
 	return false;
+}
+
+MemoryRegion *x100_pcie_host_memory(X100Pcie *p)
+{
+	return p->dma.direct ? x100_direct_view(p->dma.direct) : NULL;
+}
+
+bool x100_pcie_host_memory_at(X100Pcie *p, uint64_t bus, uint64_t size)
+{
+	return p->dma.direct && x100_pcie_config_master(&p->cfg) &&
+	       x100_direct_any(p->dma.direct, bus, size);
 }
 
 bool x100_pcie_msix_enabled(const X100Pcie *p)
@@ -737,6 +765,8 @@ X100Pcie *x100_pcie_new(const X100PcieParams *params, Error **errp)
 	p->gddr_top = params->gddr_top;
 	p->trace = params->trace;
 	p->present = true;
+	if (!p->trace)
+		p->dma.direct = x100_direct_new();
 	x100_pcie_config_init(&p->cfg, product);
 	x100_irq_init(&p->irq, &p->cfg);
 	if (params->socket && *params->socket) {

@@ -8,6 +8,7 @@
 #ifndef X100_PCIE_H
 #define X100_PCIE_H
 
+#include "exec/memory.h"
 #include "qapi/error.h"
 
 /* A client that does not answer a DMA message within this time is refused further ones until it does. */
@@ -22,7 +23,8 @@ typedef struct X100PcieCounters {
 	uint64_t aperture_reads,
 		aperture_writes; /* BAR0 through the socket only, not through mmap */
 	uint64_t aperture_read_bytes, aperture_write_bytes;
-	uint64_t dma_reads, dma_writes; /* card to host memory, each access of the card */
+	uint64_t dma_reads,
+		dma_writes; /* card to host memory, each access that is no RAM to the CPUs */
 	uint64_t dma_read_bytes, dma_write_bytes;
 	uint64_t dma_messages; /* of these, what had to be asked of the client by message */
 	uint64_t dma_refused;  /* not mapped, not permitted, no bus master, client gone or deaf */
@@ -30,6 +32,7 @@ typedef struct X100PcieCounters {
 	uint64_t interrupts_lost; /* raised while nobody listened */
 	uint64_t bad_accesses; /* BAR accesses refused: width, alignment, above GDDR, off the bus */
 	uint64_t clients, clients_refused;
+	uint64_t direct_mappings; /* host memory that is RAM to the CPUs, now */
 } X100PcieCounters;
 
 /* What the PCIe side needs of the chip. All are required. */
@@ -43,6 +46,8 @@ typedef struct X100PcieOps {
 	void (*platform_reset)(void *chip);
 	/* Message-signalled mode or a vector mask changed: recompute what is pending. */
 	void (*interrupts_changed)(void *chip);
+	/* What x100_pcie_host_memory_at() says may have changed. */
+	void (*host_memory_changed)(void *chip);
 } X100PcieOps;
 
 typedef struct X100PcieParams {
@@ -51,7 +56,7 @@ typedef struct X100PcieParams {
 	int gddr_fd; /* shared memory whose offset x is card PA x; sealed against shrinking; not owned */
 	void *gddr_host;   /* the same memory in this process: RAM of a memory region */
 	uint64_t gddr_top; /* bytes of it that are visible, a multiple of 4 KiB */
-	bool trace;        /* no mmap of BAR0: every access is counted */
+	bool trace;        /* no mmap of BAR0, no host memory as RAM: every access is counted */
 	const X100PcieOps *ops;
 	void *chip;
 } X100PcieParams;
@@ -69,6 +74,16 @@ X100Pcie *x100_pcie_new(const X100PcieParams *params, Error **errp);
  * fills @buf with ones. Refusals are counted and logged as guest errors.
  */
 bool x100_pcie_dma(X100Pcie *pcie, uint64_t bus, void *buf, size_t len, bool is_write);
+
+/*
+ * Host memory that the card's CPUs may access as RAM, by host bus address: what the client mapped
+ * readable and writable with a descriptor of a sealed memory file, in whole pages. NULL if every
+ * access has to be seen (trace). Elsewhere the region is empty: x100_pcie_dma() decides.
+ */
+MemoryRegion *x100_pcie_host_memory(X100Pcie *pcie);
+
+/* True if [@bus, @bus + @size) holds some of it and the host allows bus mastering. */
+bool x100_pcie_host_memory_at(X100Pcie *pcie, uint64_t bus, uint64_t size);
 
 /* True if MSI-X or MSI is enabled, so that causes go out as messages and INTx stays silent. */
 bool x100_pcie_msg_enabled(const X100Pcie *pcie);

@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Host memory as RAM: a CPU of the card reaches sealed client memory in the system memory window without the
+model's help, and never what it may not reach. The CPU is real and runs window.S; its mailbox in GDDR outlives
+every client."""
+
+import fcntl
+import mmap
+import os
+import pathlib
+import struct
+import subprocess
+import time
+
+import pytest
+
+from vfio_user import DMA_F_READ, UNMAP_ALL, Refused, wait_until
+
+WINDOW, PAGE = 0x80_0000_0000, 1 << 34
+SBOX = 0x08_007D_0000
+SMPT, SCRATCH5 = 0x3100, 0xAB34
+ONES = 2**64 - 1
+MAILBOX, GO = 0x500, 0x1234
+READ, WRITE, CALL, INCREMENT, WRITE_THEN_READ, COMPARE = range(1, 7)
+PML4 = 0x10000
+LARGE = 0x83  # 2 MiB page: present, writable
+
+
+def page_tables():
+    """Identity: the lowest GiB, the one below 4 GiB, the registers, and a GiB behind SMPT entries 0 to 3."""
+    tables = bytearray(12 << 12)
+
+    def entry(table, index, value):
+        struct.pack_into("<Q", tables, (table << 12) + 8 * index, value)
+
+    def link(table, index, to):
+        entry(table, index, PML4 + (to << 12) | 3)
+
+    link(0, 0, 1)
+    link(0, 1, 2)
+    for table, top, start in [(3, (1, 0), 0), (4, (1, 3), 3 << 30), (5, (1, 32), 32 << 30)]:
+        link(*top, table)
+        for index in range(512):
+            entry(table, index, start + (index << 21) | LARGE)
+    for n in range(4):
+        link(2, 16 * n, 6 + n)
+        for index in range(512):
+            entry(6 + n, index, WINDOW + n * PAGE + (index << 21) | LARGE)
+    return tables
+
+
+class Cpu:
+    """The mailbox of window.S."""
+
+    def __init__(self, view):
+        self.view = view
+        view[MAILBOX : MAILBOX + 56] = bytes(56)
+        tables = page_tables()
+        view[PML4 : PML4 + len(tables)] = bytes(tables)
+        view[MAILBOX : MAILBOX + 4] = struct.pack("<I", GO)
+
+    def get(self, at):
+        return struct.unpack_from("<Q", self.view, MAILBOX + at)[0]
+
+    def put(self, at, value):
+        self.view[MAILBOX + at : MAILBOX + at + 8] = struct.pack("<Q", value)
+
+    def rounds(self):
+        return self.get(32)
+
+    def result(self):
+        return self.get(48)
+
+    def begin(self, command, address, value=0, then=0):
+        """Repeats the command until stop()."""
+        self.put(16, address)
+        self.put(24, value)
+        self.put(40, then)
+        self.put(48, 0)
+        self.put(8, command)
+        wait_until(self.rounds, step=0, what="the CPU doing its command")
+
+    def stop(self):
+        self.put(8, 0)
+        wait_until(lambda: not self.rounds(), step=0, what="the CPU being idle")
+        return self.result()
+
+    def do(self, *command):
+        self.begin(*command)
+        return self.stop()
+
+    def read(self, address):
+        return self.do(READ, address)
+
+    def write(self, address, value):
+        self.do(WRITE, address, value)
+
+    def call(self, address):
+        return self.do(CALL, address)
+
+
+@pytest.fixture(scope="session")
+def flash(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("window")
+    source = pathlib.Path(__file__).with_name("window.S")
+    subprocess.run(["gcc", "-c", "-m64", "-o", folder / "o", source], check=True, timeout=60)
+    subprocess.run(
+        ["ld", "-Ttext", "0xfffff000", "--oformat", "binary", "-o", folder / "b", folder / "o"], check=True, timeout=60
+    )
+    code = (folder / "b").read_bytes()
+    assert len(code) == 4096
+    (folder / "flash").write_bytes(b"\xff" * ((2 << 20) - len(code)) + code)
+    return folder / "flash"
+
+
+@pytest.fixture
+def card(start, flash):
+    model = start(flash=flash)
+    model.host = model.client()
+    model.host.bus_master()
+    model.host.sbox_write(SMPT, 0)
+    view = model.host.map_bar0()
+    model.cpu = Cpu(view)
+    yield model
+    view.close()
+
+
+class Memory:
+    """A memory file of the client; sealed as the loader seals it unless told otherwise."""
+
+    def __init__(self, size=1 << 20, seals=fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL):
+        self.fd = os.memfd_create("host", os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, size)
+        if seals:
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, seals)
+        self.view = mmap.mmap(self.fd, min(size, 1 << 20))
+
+    def get(self, at=0):
+        return struct.unpack_from("<Q", self.view, at)[0]
+
+    def put(self, value, at=0):
+        self.view[at : at + 8] = struct.pack("<Q", value)
+
+    def close(self):
+        self.view.close()
+        os.close(self.fd)
+
+
+@pytest.fixture
+def memory():
+    made = Memory()
+    yield made
+    made.close()
+
+
+def direct(card):
+    return card.counters()["direct-mappings"]
+
+
+def seen_by_callbacks(card, access):
+    """How many accesses to host memory the model made itself during `access`."""
+    before = card.counters()
+    access()
+    after = card.counters()
+    return sum(after[name] - before[name] for name in ("dma-reads", "dma-writes"))
+
+
+def test_sealed_memory_is_ram_to_the_cpu(card, memory):
+    card.host.dma_map(0x200000, 1 << 20, memory.fd)
+    memory.put(0x1122334455667788, 0x1238)
+    assert seen_by_callbacks(card, lambda: card.cpu.read(WINDOW + 0x201238)) == 0
+    assert card.cpu.result() == 0x1122334455667788
+    assert seen_by_callbacks(card, lambda: card.cpu.write(WINDOW + 0x2FFFF8, 0xCAFE)) == 0
+    assert memory.get(0xFFFF8) == 0xCAFE
+    assert direct(card) == 1
+
+
+def test_other_ways_into_it_see_the_same(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    memory.put(0x0123456789ABCDEF, 0x40)
+    assert card.bus.read(WINDOW + 0x40, 8) == 0x0123456789ABCDEF
+    card.bus.write(WINDOW + 0x44, 0x55, 1)
+    assert memory.get(0x40) == 0x0123455589ABCDEF
+
+
+def test_locked_instructions_work(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    card.cpu.begin(INCREMENT, WINDOW + 0x100)
+    wait_until(lambda: memory.get(0x100) > 10000, what="10000 increments")
+    card.cpu.stop()
+
+
+def unsealed():
+    return Memory(seals=0)
+
+
+def growing():
+    return Memory(seals=fcntl.F_SEAL_GROW)
+
+
+@pytest.mark.parametrize("make", [unsealed, growing])
+def test_file_that_can_be_cut_short_stays_with_the_callbacks(card, make):
+    memory = make()
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    memory.put(77, 8)
+    assert seen_by_callbacks(card, lambda: card.cpu.read(WINDOW + 8)) >= 1
+    assert card.cpu.result() == 77
+    os.ftruncate(memory.fd, 0x1000)
+    assert card.cpu.read(WINDOW + 0x8000) == ONES
+    assert direct(card) == 0
+    memory.close()
+
+
+def test_ordinary_file_stays_with_the_callbacks(card, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(struct.pack("<Q", 99) * 512)
+    with open(path, "r+b") as file:
+        card.host.dma_map(0, 4096, file.fileno())
+    assert card.cpu.read(WINDOW) == 99
+    assert direct(card) == 0
+
+
+def test_read_only_mapping_stays_with_the_callbacks(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd, flags=DMA_F_READ)
+    card.cpu.write(WINDOW, 5)
+    assert memory.get() == 0
+    assert direct(card) == 0
+
+
+@pytest.mark.parametrize("address,size", [(0x800, 0x1000), (0, 0x1800)])
+def test_part_of_a_page_stays_with_the_callbacks(card, memory, address, size):
+    card.host.dma_map(address, size, memory.fd)
+    memory.put(12, 0x10)
+    assert card.cpu.read(WINDOW + address + 0x10) == 12
+    assert card.cpu.read(WINDOW + address + size) == ONES
+    assert direct(card) == 0
+
+
+def test_around_a_mapping_reads_give_ones_and_are_counted(card, memory):
+    card.host.dma_map(0x200000, 0x1000, memory.fd)
+    for address in (0x1FFFF8, 0x201000):
+        before = card.counters()["dma-refused"]
+        assert card.cpu.read(WINDOW + address) == ONES
+        assert card.counters()["dma-refused"] > before
+    assert "not mapped by the host" in card.guest_errors()
+
+
+def test_access_across_the_end_of_a_mapping(card, memory):
+    card.host.dma_map(0, 0x1000, memory.fd)
+    memory.put(0, 0xFF8)
+    assert card.cpu.read(WINDOW + 0xFFC) == 0xFFFFFFFF_00000000
+
+
+def test_trace_mode_counts_every_access(start, flash, memory):
+    card = start(flash=flash, trace="on")
+    card.host = card.client()
+    card.host.bus_master()
+    card.host.sbox_write(SMPT, 0)
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    before = card.counters()
+    for _ in range(10):
+        card.bus.read(WINDOW, 8)
+    assert card.counters()["dma-reads"] - before["dma-reads"] == 10
+    assert direct(card) == 0
+
+
+def test_each_smpt_entry_shows_its_page(card, memory):
+    other = Memory()
+    card.host.dma_map(0x1000, 0x1000, memory.fd)
+    card.host.dma_map(5 * PAGE + 0x1000, 0x1000, other.fd)
+    memory.put(1)
+    other.put(2)
+    card.host.sbox_write(SMPT + 4, 5 << 2)
+    card.host.sbox_write(SMPT + 8, 0)
+    assert [card.cpu.read(WINDOW + n * PAGE + 0x1000) for n in range(4)] == [1, 2, 1, ONES]
+    card.host.sbox_write(SMPT, 5 << 2)
+    assert [card.cpu.read(WINDOW + n * PAGE + 0x1000) for n in range(4)] == [2, 2, 1, ONES]
+    card.host.sbox_write(SMPT, 7 << 2)
+    assert card.cpu.read(WINDOW + 0x1000) == ONES
+    other.close()
+
+
+def test_entry_that_the_cpu_writes_itself_counts_for_its_next_instruction(card, memory):
+    other = Memory()
+    card.host.dma_map(0, 0x1000, memory.fd)
+    card.host.dma_map(3 * PAGE, 0x1000, other.fd)
+    memory.put(1)
+    other.put(2)
+    for entry, value in [(3, 2), (0, 1), (9, ONES), (0, 1)]:
+        assert card.cpu.do(WRITE_THEN_READ, SBOX + SMPT, entry << 2, WINDOW) == value
+    other.close()
+
+
+def test_entries_are_lost_in_a_reset(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    memory.put(3)
+    assert card.cpu.read(WINDOW) == 3
+    card.host.reset()
+    assert card.bus.read(WINDOW, 8) == ONES
+    card.host.sbox_write(SMPT, 0)
+    assert card.bus.read(WINDOW, 8) == 3
+    assert direct(card) == 1, "the client's mapping is not the card's to lose"
+
+
+def test_reset_while_the_cpu_is_busy_there(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    for _ in range(20):
+        card.host.sbox_write(SMPT, 0)
+        card.cpu.begin(INCREMENT, WINDOW)
+        card.host.reset()
+        card.cpu.put(8, 0)
+        before = memory.get()
+        card.train()
+        card.cpu.stop()
+        assert memory.get() == before, "the entry is lost"
+    assert card.alive()
+
+
+def test_bus_master_bit_switches_it_off_and_on(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    memory.put(4)
+    for _ in range(3):
+        assert card.cpu.read(WINDOW) == 4
+        card.host.bus_master(False)
+        assert card.cpu.read(WINDOW) == ONES
+        card.host.bus_master()
+    assert "bus mastering" in card.guest_errors()
+
+
+def test_no_write_after_the_answer_to_unmap(card, memory):
+    for turn in range(200):
+        card.host.dma_map(0, 1 << 20, memory.fd)
+        before = memory.get(0x40)
+        card.cpu.begin(INCREMENT, WINDOW + 0x40)
+        wait_until(lambda: memory.get(0x40) != before, step=0, what="the CPU writing")
+        if turn % 2:
+            card.host.dma_unmap(0, 1 << 20)
+        else:
+            card.host.dma_unmap(0, 0, UNMAP_ALL)
+        at_the_answer = memory.get(0x40)
+        goal = card.cpu.rounds() + 100
+        wait_until(lambda: card.cpu.rounds() > goal, step=0, what="the CPU going on")
+        assert memory.get(0x40) == at_the_answer
+        card.cpu.stop()
+    assert card.cpu.read(WINDOW + 0x40) == ONES
+
+
+def test_memory_that_follows_at_the_same_place_is_not_touched_through_old_mappings(card, memory):
+    """Another file is mapped for another bus address at once: what the CPU still has in its TLB must not lead there."""
+    other = Memory()
+    card.cpu.begin(INCREMENT, WINDOW)
+    for _ in range(500):
+        card.host.dma_map(0, 1 << 20, memory.fd)
+        card.host.dma_unmap(0, 1 << 20)
+        card.host.dma_map(1 << 20, 1 << 20, other.fd)
+        card.host.dma_unmap(1 << 20, 1 << 20)
+    card.cpu.stop()
+    assert memory.get() > 0
+    assert other.get() == 0
+    other.close()
+
+
+def test_client_that_goes_takes_its_memory_with_it(card, memory):
+    for _ in range(50):
+        card.host.dma_map(0, 1 << 20, memory.fd)
+        card.cpu.begin(INCREMENT, WINDOW)
+        card.host.close()
+        card.host = card.client()
+        assert direct(card) == 0
+        at_the_end = memory.get()
+        goal = card.cpu.rounds() + 100
+        wait_until(lambda: card.cpu.rounds() > goal, step=0, what="the CPU going on")
+        card.cpu.stop()
+        assert memory.get() == at_the_end
+        assert card.cpu.read(WINDOW) == ONES
+        card.host.bus_master()
+        assert card.cpu.read(WINDOW) == ONES
+
+
+def test_registers_are_reached_while_the_map_changes(card, memory):
+    """A CPU's own table of regions must not change under it: it would read another device."""
+    card.host.sbox_write(SCRATCH5, 0x600D600D)
+    card.cpu.begin(COMPARE, SBOX + SCRATCH5, 0x600D600D)
+    for _ in range(1000):
+        card.host.dma_map(0, 1 << 20, memory.fd)
+        card.host.dma_unmap(0, 1 << 20)
+    assert card.cpu.stop() == 0
+
+
+def program(value):
+    return b"\xb8" + struct.pack("<I", value) + b"\xc3"  # mov value to eax; ret
+
+
+def test_code_in_host_memory_runs_and_is_not_found_after_it_went(card, memory):
+    for value in range(1, 100):
+        memory.view[0x3000:0x3006] = program(value)
+        card.host.dma_map(0, 1 << 20, memory.fd)
+        assert card.cpu.call(WINDOW + 0x3000) == value
+        card.host.dma_unmap(0, 1 << 20)
+        assert card.alive()
+
+
+def test_code_in_host_memory_that_goes_while_it_runs_kills_the_card_only(card, memory):
+    memory.view[0:6] = program(1)
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    card.cpu.begin(CALL, WINDOW)
+    card.host.dma_unmap(0, 1 << 20)
+    wait_until(lambda: "triple fault" in card.guest_errors(), what="the CPU running into ones")
+    card.cpu.put(8, 0)
+    card.host.reset()
+    card.train()
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    card.host.sbox_write(SMPT, 0)
+    assert card.cpu.call(WINDOW) == 1
+
+
+def test_code_in_host_memory_behind_callbacks(card):
+    memory = unsealed()
+    memory.view[0:6] = program(17)
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    assert card.cpu.call(WINDOW) == 17
+    memory.close()
+
+
+def test_page_tables_in_host_memory(card, memory):
+    memory.put(0x0000_0000_0060_0083, 0x0000)
+    memory.put(5, 0x2000)
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    card.cpu.view[PML4 + 8 * 2 : PML4 + 8 * 3] = struct.pack("<Q", PML4 + 0x20000 | 3)
+    card.cpu.view[PML4 + 0x20000 : PML4 + 0x20008] = struct.pack("<Q", WINDOW | 3)
+    card.cpu.view[0x600018 : 0x600020] = struct.pack("<Q", 6)
+    assert card.cpu.read(2 << 39 | 0x18) == 6
+    assert memory.get() & 0x20, "the accessed bit"
+
+
+def test_more_mappings_than_can_be_direct(card):
+    memory = Memory(100 << 12)
+    for index in range(100):
+        memory.put(index + 1, index << 12)
+        card.host.dma_map(index << 13, 0x1000, memory.fd, index << 12)
+    assert direct(card) == 64
+    for index in range(0, 100, 9):
+        assert card.cpu.read(WINDOW + (index << 13)) == index + 1
+        assert card.cpu.read(WINDOW + (index << 13) + 0x1000) == ONES
+    card.host.dma_unmap(0, 0, UNMAP_ALL)
+    assert direct(card) == 0
+    memory.close()
+
+
+def test_mapping_too_large_to_be_direct(card):
+    memory = Memory(20 << 30)
+    memory.put(8)
+    card.host.dma_map(0, 20 << 30, memory.fd)
+    assert card.cpu.read(WINDOW) == 8
+    assert direct(card) == 0
+    memory.close()
+
+
+def test_mapping_across_two_smpt_pages(card):
+    memory = Memory(2 << 20)
+    card.host.dma_map(PAGE - (1 << 20), 2 << 20, memory.fd)
+    os.pwrite(memory.fd, struct.pack("<Q", 9), 1 << 20)
+    os.pwrite(memory.fd, struct.pack("<Q", 8), (1 << 20) - 8)
+    card.host.sbox_write(SMPT + 4, 1 << 2)
+    assert card.cpu.read(WINDOW + PAGE) == 9
+    assert card.bus.read(WINDOW + PAGE - 8, 8) == 8
+    memory.close()
+
+
+def test_top_of_the_host_bus(card, memory):
+    card.host.dma_map(2**64 - 0x1000, 0x1000, memory.fd)
+    memory.put(6, 0xFF8)
+    card.host.sbox_write(SMPT + 4 * 31, (2**64 - PAGE >> 34) << 2)
+    assert card.bus.read(WINDOW + 32 * PAGE - 8, 8) == 6
+    assert direct(card) == 1
+
+
+def test_entry_that_is_written_again_unchanged_costs_no_map_change(card, memory):
+    """A host sets all 32 entries at each push. A changed map takes all TLBs: count the changes a monitor sees."""
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    start = time.monotonic()
+    for _ in range(100):
+        for entry in range(32):
+            card.host.post(4, 0x10000 + SMPT + 4 * entry, struct.pack("<I", entry << 2))
+    card.host.config16(0)
+    assert time.monotonic() - start < 2
+    memory.put(1)
+    assert card.cpu.read(WINDOW) == 1
+
+
+def resident(card):
+    return int(pathlib.Path(f"/proc/{card.process.pid}/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+def maps(card):
+    return len(pathlib.Path(f"/proc/{card.process.pid}/maps").read_text().splitlines())
+
+
+def test_ten_thousand_mappings_leave_nothing_behind(card, memory):
+    def turns(count):
+        start = time.monotonic()
+        for _ in range(count):
+            card.host.dma_map(0, 1 << 20, memory.fd)
+            card.host.dma_unmap(0, 1 << 20)
+        return time.monotonic() - start
+
+    def settled():
+        turns(1)
+        return maps(card) <= maps_before + 4
+
+    memory.view[:] = bytes(1 << 20)
+    turns(1000)
+    wait_until(lambda: direct(card) == 0, what="nothing mapped")
+    maps_before = maps(card)
+    first = turns(1000)
+    size_before = resident(card)
+    turns(8000)
+    last = turns(1000)
+    wait_until(settled, what="the slices being free again")
+    assert last < 3 * first + 0.5
+    assert resident(card) < size_before + (8 << 20)
+
+
+def test_bad_unmap_leaves_it_alone(card, memory):
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    with pytest.raises(Refused):
+        card.host.dma_unmap(0, 0x1000)
+    memory.put(2)
+    assert card.cpu.read(WINDOW) == 2
