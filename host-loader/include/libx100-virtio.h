@@ -105,6 +105,12 @@ struct x100_vpage_params {
 	uint8_t node_id; /* card number + 1; 0 = 1 */
 	/* One line for the log; @dev NULL: about the page. */
 	void (*log)(void *arg, int level, const struct x100_vdev *dev, const char *text);
+	/*
+	 * The card OS rang doorbell 1: it ends. @sdbic1 is what stands in SDBIC1, without
+	 * X100_SDBIC_REQUEST (irq.h has the words); it stays there for x100_status_read() until the
+	 * card is reset. Of generation A, what its shutdown_status means in these words. NULL is fine.
+	 */
+	void (*shutdown)(void *arg, uint32_t sdbic1);
 	void *arg;
 };
 
@@ -177,8 +183,8 @@ void x100_vdev_remove(struct x100_vdev *dev, void (*done)(void *arg, int error),
  * one is under way are sent together after it. @done (may be NULL): X100_OK, X100_ERR_NO_ANSWER,
  * X100_ERR_NOT_READY when no driver is bound: the new bytes are on the page then.
  */
-int x100_vdev_config(struct x100_vdev *dev, unsigned int offset, const void *bytes, size_t size,
-		     void (*done)(void *arg, int error), void *arg);
+int x100_vdev_config_write(struct x100_vdev *dev, unsigned int offset, const void *bytes,
+			   size_t size, void (*done)(void *arg, int error), void *arg);
 /* Copy of the config space as the card sees it now. Returns bytes. */
 size_t x100_vdev_config_read(const struct x100_vdev *dev, void *bytes, size_t size);
 

@@ -147,6 +147,8 @@ struct x100_transport_ops {
 	/* One aligned 32-bit access. */
 	int (*read32)(void *dev, unsigned int region, uint64_t offset, uint32_t *value);
 	int (*write32)(void *dev, unsigned int region, uint64_t offset, uint32_t value);
+	/* The same without an answer: an error may stay unseen. NULL: write32 does. */
+	int (*post32)(void *dev, unsigned int region, uint64_t offset, uint32_t value);
 	/* Bytes, for what cannot be mapped; no promise on access width. */
 	int (*read)(void *dev, unsigned int region, uint64_t offset, void *to, size_t size);
 	int (*write)(void *dev, unsigned int region, uint64_t offset, const void *from,
@@ -158,6 +160,8 @@ struct x100_transport_ops {
 	int (*dma_unmap)(void *dev, const struct x100_dma *dma);
 	/* Let MSI-X vector i signal eventfd fds[i], i < count; count 0 switches all off. */
 	int (*set_irqs)(void *dev, const int *fds, unsigned int count);
+	/* A descriptor that polls as hung up when the other end is gone, or -1; NULL: there is none. */
+	int (*hangup_fd)(void *dev);
 	/* Words for a person: what this is and where. */
 	void (*describe)(void *dev, char *text, size_t size);
 	/* The aperture is plain memory: reading it while card memory trains is harmless. */
@@ -213,6 +217,12 @@ int x100_open_with(const struct x100_transport_ops *ops, const char *where,
 
 /* Take back what the card was given of host memory, disconnect, free. NULL is fine. */
 void x100_close(struct x100_card *card);
+
+/*
+ * A descriptor to watch for EPOLLRDHUP, and for nothing else: the other end of the transport is gone.
+ * -1 when there is none. It stays the card's.
+ */
+int x100_hangup_fd(const struct x100_card *card);
 
 /* Particulars of the last error on this card; "" if there were none. Valid until the next call. */
 const char *x100_why(const struct x100_card *card);
@@ -566,7 +576,7 @@ void x100_dma_free(struct x100_card *card, struct x100_dma *dma, uint64_t addres
  */
 #define X100_IRQ_VECTORS 9
 int x100_irq_setup(struct x100_card *card);
-/* Bits X100_SRC_* that came since the last call; does not wait. */
+/* Bits X100_SRC_* that came since the last call; does not wait. Not beside a struct x100_vpage. */
 int x100_irq_take(struct x100_card *card, uint32_t *causes);
 /* Ring card doorbell @index, 0 to 15 (x100-abi.md 7.1). Errors: ARGUMENT, transport errors. */
 int x100_doorbell(struct x100_card *card, unsigned int index);

@@ -2,6 +2,7 @@
 /* Opening a card, and the accessors for its registers, memory and time. */
 #include "card.h"
 
+#include <libx100-virtio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,11 @@
 #define PCI_REVISION 0x08
 #define PCI_MEMORY   (1u << 1)
 #define PCI_MASTER   (1u << 2)
+
+int x100_hangup_fd(const struct x100_card *card)
+{
+	return card->ops->hangup_fd ? card->ops->hangup_fd(card->dev) : -1;
+}
 
 const char *x100_why(const struct x100_card *card)
 {
@@ -139,6 +145,7 @@ void x100_close(struct x100_card *card)
 {
 	if (!card)
 		return;
+	x100_vpage_free(card->vpage);
 	if (card->page.memory)
 		x100_dma_free(card, &card->page, card->page_address);
 	for (unsigned int i = 0; i < X100_IRQ_VECTORS; i++)
@@ -161,6 +168,14 @@ int x100_sbox_write(struct x100_card *card, uint32_t offset, uint32_t value)
 	return card->ops->write32(card->dev, X100_REGION_MMIO, X100_MMIO_SBOX + offset, value);
 }
 
+int card_post(struct x100_card *card, uint32_t offset, uint32_t value)
+{
+	int (*post)(void *dev, unsigned int region, uint64_t at, uint32_t word) =
+		card->ops->post32 ? card->ops->post32 : card->ops->write32;
+
+	return post(card->dev, X100_REGION_MMIO, X100_MMIO_SBOX + offset, value);
+}
+
 int x100_dbox_read(struct x100_card *card, uint32_t offset, uint32_t *value)
 {
 	return card->ops->read32(card->dev, X100_REGION_MMIO, X100_MMIO_DBOX + offset, value);
@@ -171,8 +186,7 @@ uint64_t x100_aperture_size(const struct x100_card *card)
 	return card->aperture;
 }
 
-/* Where @address is mapped, or NULL. */
-static uint8_t *mapped(const struct x100_card *card, uint64_t address, uint64_t size)
+uint8_t *card_mapped(const struct x100_card *card, uint64_t address, uint64_t size)
 {
 	struct x100_range window = { card->window.offset, card->window.size };
 
@@ -198,7 +212,7 @@ int x100_memory_read(struct x100_card *card, uint64_t address, void *to, size_t 
 
 	if (ret)
 		return ret;
-	at = mapped(card, address, size);
+	at = card_mapped(card, address, size);
 	if (!at)
 		return card->ops->read(card->dev, X100_REGION_APERTURE, address, to, size);
 	memcpy(to, at, size);
@@ -212,7 +226,7 @@ int x100_memory_write(struct x100_card *card, uint64_t address, const void *from
 
 	if (ret)
 		return ret;
-	at = mapped(card, address, size);
+	at = card_mapped(card, address, size);
 	if (!at)
 		return card->ops->write(card->dev, X100_REGION_APERTURE, address, from, size);
 	memcpy(at, from, size);

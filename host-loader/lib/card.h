@@ -29,6 +29,7 @@ struct x100_card {
 	struct x100_dma page;         /* device page; memory NULL until the first push */
 	uint64_t page_address;        /* its card address */
 	int irq_fd[X100_IRQ_VECTORS]; /* -1 until x100_irq_setup() */
+	struct x100_vpage *vpage;     /* device page with devices, instead of the one above */
 };
 
 /* Note why and return @error. */
@@ -64,6 +65,33 @@ int card_look(struct x100_card *card, struct card_look *look);
 
 /* Ready means both, POST "12" and the ready bit (silicon-notes.md "Bootstrap and reset"). */
 bool card_is_ready(const struct card_look *look);
+
+/* Where @address is mapped, or NULL. */
+uint8_t *card_mapped(const struct x100_card *card, uint64_t address, uint64_t size);
+
+/* Write an SBOX register without waiting for an answer. */
+int card_post(struct x100_card *card, uint32_t offset, uint32_t value);
+
+/* What rings a doorbell of the card: one register write. */
+struct card_doorbell {
+	uint32_t offset; /* in the SBOX; 0: nothing to ring */
+	uint32_t value;
+};
+
+/* Vector of doorbell @number, 0 to 3 (x100-abi.md 7.2). */
+unsigned int card_doorbell_vector(unsigned int number);
+
+/*
+ * Find out how to ring doorbell @index, 0 to 15. An ICR is read now: the card has set it up for good
+ * before it tells of the doorbell (x100-abi.md 7.1).
+ */
+int card_doorbell_prepare(struct x100_card *card, unsigned int index, struct card_doorbell *bell);
+int card_doorbell_ring(struct x100_card *card, const struct card_doorbell *bell);
+
+/* Memory for the card in two steps: made with a bus address, and put into the card's reach. */
+int card_dma_create(struct x100_card *card, uint64_t size, uint64_t iova, struct x100_dma *dma);
+int card_dma_attach(struct x100_card *card, const struct x100_dma *dma, uint64_t *address);
+void card_dma_destroy(struct x100_dma *dma);
 
 /* Put the SMPT shadow into the registers. */
 int card_smpt_restore(struct x100_card *card);

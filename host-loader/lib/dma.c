@@ -11,6 +11,7 @@
 #include <x100/regs.h>
 
 #include "card.h"
+#include "vpage.h"
 
 /* Write the entries of @mask from the shadow into the registers. */
 static int write_entries(struct x100_card *card, uint32_t mask)
@@ -33,15 +34,13 @@ int card_smpt_restore(struct x100_card *card)
 	return write_entries(card, ~0u);
 }
 
-int x100_dma_alloc(struct x100_card *card, uint64_t size, struct x100_dma *dma, uint64_t *address)
+int card_dma_create(struct x100_card *card, uint64_t size, uint64_t iova, struct x100_dma *dma)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint32_t changed;
 	int ret;
 
 	memset(dma, 0, sizeof(*dma));
 	dma->fd = -1;
-	*address = 0;
 	if (!size || !x100_range_align_up(size, page, &size))
 		return card_fail(card, X100_ERR_ARGUMENT,
 				 "a DMA buffer of that size makes no sense");
@@ -50,25 +49,36 @@ int x100_dma_alloc(struct x100_card *card, uint64_t size, struct x100_dma *dma, 
 		return card_fail(card, X100_ERR_SYSTEM, "memfd_create: %s", strerror(errno));
 	if (ftruncate(dma->fd, (off_t)size)) {
 		ret = card_fail(card, X100_ERR_MEMORY, "ftruncate: %s", strerror(errno));
-		goto close_fd;
+		goto destroy;
 	}
 	/* The other end gets the file: cut short by it, our own accesses would end in SIGBUS. */
 	if (fcntl(dma->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		ret = card_fail(card, X100_ERR_SYSTEM, "sealing memory: %s", strerror(errno));
-		goto close_fd;
+		goto destroy;
 	}
 	dma->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, dma->fd, 0);
 	if (dma->memory == MAP_FAILED) {
 		dma->memory = NULL;
 		ret = card_fail(card, X100_ERR_MEMORY, "mmap: %s", strerror(errno));
-		goto close_fd;
+		goto destroy;
 	}
 	dma->size = size;
-	dma->iova = card->next_iova;
-	ret = card->ops->dma_map(card->dev, dma);
+	dma->iova = iova;
+	return X100_OK;
+
+destroy:
+	card_dma_destroy(dma);
+	return ret;
+}
+
+int card_dma_attach(struct x100_card *card, const struct x100_dma *dma, uint64_t *address)
+{
+	uint32_t changed;
+	int ret = card->ops->dma_map(card->dev, dma);
+
 	if (ret)
-		goto unmap;
-	*address = x100_smpt_map(&card->smpt, dma->iova, size, &changed);
+		return ret;
+	*address = x100_smpt_map(&card->smpt, dma->iova, dma->size, &changed);
 	if (!*address) {
 		ret = card_fail(card, X100_ERR_SYSTEM, "no window onto host memory is free");
 		goto dma_unmap;
@@ -76,20 +86,37 @@ int x100_dma_alloc(struct x100_card *card, uint64_t size, struct x100_dma *dma, 
 	ret = write_entries(card, changed);
 	if (ret)
 		goto smpt_unmap;
-	card->next_iova += size;
+	if (card->next_iova < dma->iova + dma->size)
+		card->next_iova = dma->iova + dma->size;
 	return X100_OK;
 
 smpt_unmap:
-	x100_smpt_unmap(&card->smpt, *address, size);
+	x100_smpt_unmap(&card->smpt, *address, dma->size);
 dma_unmap:
 	card->ops->dma_unmap(card->dev, dma);
-unmap:
-	munmap(dma->memory, size);
-close_fd:
-	close(dma->fd);
+	*address = 0;
+	return ret;
+}
+
+void card_dma_destroy(struct x100_dma *dma)
+{
+	if (dma->memory)
+		munmap(dma->memory, dma->size);
+	if (dma->fd >= 0)
+		close(dma->fd);
 	memset(dma, 0, sizeof(*dma));
 	dma->fd = -1;
+}
+
+int x100_dma_alloc(struct x100_card *card, uint64_t size, struct x100_dma *dma, uint64_t *address)
+{
+	int ret = card_dma_create(card, size, card->next_iova, dma);
+
 	*address = 0;
+	if (!ret)
+		ret = card_dma_attach(card, dma, address);
+	if (ret)
+		card_dma_destroy(dma);
 	return ret;
 }
 
@@ -101,10 +128,7 @@ void x100_dma_free(struct x100_card *card, struct x100_dma *dma, uint64_t addres
 	/* A peer that is gone has unmapped it by going. */
 	card->ops->dma_unmap(card->dev, dma);
 	card->why = kept;
-	munmap(dma->memory, dma->size);
-	close(dma->fd);
-	memset(dma, 0, sizeof(*dma));
-	dma->fd = -1;
+	card_dma_destroy(dma);
 }
 
 /* x100-abi.md 2.2, generation C: what the old host writes at every boot start. */
@@ -124,18 +148,27 @@ static void fill_bootparam(void *page)
 
 int card_devpage_prepare(struct x100_card *card)
 {
+	uint64_t address;
 	int ret;
 
-	if (!card->page.memory) {
-		ret = x100_dma_alloc(card, X100_DEVPAGE_SIZE, &card->page, &card->page_address);
+	if (card->vpage) {
+		ret = vpage_boot(card->vpage);
 		if (ret)
 			return ret;
+		address = card->vpage->address;
+	} else {
+		if (!card->page.memory) {
+			ret = x100_dma_alloc(card, X100_DEVPAGE_SIZE, &card->page,
+					     &card->page_address);
+			if (ret)
+				return ret;
+		}
+		fill_bootparam(card->page.memory);
+		address = card->page_address;
 	}
-	fill_bootparam(card->page.memory);
-	ret = x100_sbox_write(card, X100_SBOX_SCRATCH(X100_SPAD_DEVPAGE_LO),
-			      (uint32_t)card->page_address);
+	ret = x100_sbox_write(card, X100_SBOX_SCRATCH(X100_SPAD_DEVPAGE_LO), (uint32_t)address);
 	if (!ret)
 		ret = x100_sbox_write(card, X100_SBOX_SCRATCH(X100_SPAD_DEVPAGE_HI),
-				      (uint32_t)(card->page_address >> 32));
+				      (uint32_t)(address >> 32));
 	return ret;
 }

@@ -17,6 +17,12 @@ static const uint32_t vector_cause[X100_IRQ_VECTORS] = {
 	X100_SRC_DOORBELL(2), X100_SRC_DOORBELL(3), 0,
 };
 
+/* Doorbells follow the four DMA channels there. */
+unsigned int card_doorbell_vector(unsigned int number)
+{
+	return 4 + number;
+}
+
 int x100_irq_setup(struct x100_card *card)
 {
 	int ret;
@@ -82,19 +88,43 @@ int x100_irq_take(struct x100_card *card, uint32_t *causes)
 	return ret;
 }
 
-int x100_doorbell(struct x100_card *card, unsigned int index)
+int card_doorbell_prepare(struct x100_card *card, unsigned int index, struct card_doorbell *bell)
 {
 	uint32_t value;
 	int ret;
 
+	memset(bell, 0, sizeof(*bell));
 	if (index >= 16)
 		return card_fail(card, X100_ERR_ARGUMENT, "doorbell %u: there are 0 to 15", index);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (index >= X100_ICRS)
-		return x100_sbox_write(card, X100_SBOX_RDMASR(index - X100_ICRS), 0);
+	if (index >= X100_ICRS) {
+		bell->offset = X100_SBOX_RDMASR(index - X100_ICRS);
+		return X100_OK;
+	}
 	/* Vector and destination are the card's; only the send bit is ours. */
 	ret = x100_sbox_read(card, X100_SBOX_APICICR_LO(index), &value);
-	if (!ret)
-		ret = x100_sbox_write(card, X100_SBOX_APICICR_LO(index), value | X100_ICR_SEND);
-	return ret;
+	if (ret)
+		return ret;
+	bell->offset = X100_SBOX_APICICR_LO(index);
+	bell->value = value | X100_ICR_SEND;
+	return X100_OK;
+}
+
+int card_doorbell_ring(struct x100_card *card, const struct card_doorbell *bell)
+{
+	if (!bell->offset)
+		return X100_OK;
+	/* What it tells of is out before it (x100-abi.md 2.9). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return card_post(card, bell->offset, bell->value);
+}
+
+int x100_doorbell(struct x100_card *card, unsigned int index)
+{
+	struct card_doorbell bell;
+	int ret = card_doorbell_prepare(card, index, &bell);
+
+	if (ret)
+		return ret;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return x100_sbox_write(card, bell.offset, bell.value);
 }

@@ -21,6 +21,7 @@
 #include "card.h"
 #include "image.h"
 #include "status.h"
+#include "vpage.h"
 
 #define ONES 0xFFFFFFFFu
 /* Bytes between two looks at the signal flag and two calls of the progress function. */
@@ -368,13 +369,15 @@ static int wait_running(struct pushing *p)
 
 	card_wait_begin(card, &wait, X100_RUN_DEADLINE);
 	for (;;) {
-		uint32_t causes, said = 0;
+		uint32_t causes = 0, said = 0;
 
 		ret = watch(p, &look);
-		if (!ret)
+		if (!ret && !card->vpage)
 			ret = x100_irq_take(card, &causes);
 		/* The card says with doorbell 1 that its OS ends (x100-abi.md 1.9). */
-		if (!ret && (causes & X100_SRC_DOORBELL(X100_SHUTDOWN_DOORBELL)))
+		if (card->vpage)
+			said = card->vpage->sdbic1;
+		else if (!ret && (causes & X100_SRC_DOORBELL(X100_SHUTDOWN_DOORBELL)))
 			ret = x100_sbox_read(card, X100_SBOX_SDBIC(X100_SHUTDOWN_DOORBELL), &said);
 		if (ret)
 			return ret;

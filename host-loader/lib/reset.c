@@ -5,6 +5,8 @@
 #include <x100/post.h>
 #include <x100/regs.h>
 
+#include <libx100-virtio.h>
+
 #include "card.h"
 
 #define ONES 0xFFFFFFFFu
@@ -34,6 +36,7 @@ int x100_reset(struct x100_card *card)
 	uint32_t rgcr, run;
 	int ret;
 
+	x100_vpage_card_reset(card->vpage);
 	ret = card_look(card, &before);
 	if (ret)
 		return ret;

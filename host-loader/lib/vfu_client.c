@@ -593,6 +593,36 @@ static int vfu_write32(void *dev, unsigned int region, uint64_t offset, uint32_t
 	return vfu_write(dev, region, offset, &value, sizeof(value));
 }
 
+/* No answer is asked for; what the write does to the card shows later, or never. */
+static int vfu_post32(void *dev, unsigned int region, uint64_t offset, uint32_t value)
+{
+	struct vfu *v = dev;
+	struct {
+		struct vfu_header h;
+		struct vfu_access access;
+		uint32_t value;
+	} __attribute__((packed)) message = {
+		.h = { .id = v->next_id++,
+		       .command = VFU_REGION_WRITE,
+		       .size = sizeof(message),
+		       .flags = VFU_TYPE_COMMAND | VFU_NO_REPLY },
+		.access = { .offset = offset, .region = region, .count = sizeof(value) },
+		.value = value,
+	};
+	struct iovec iov = { .iov_base = &message, .iov_len = sizeof(message) };
+
+	if (v->broken)
+		return x100_fail(v->why, X100_ERR_GONE, "%s: the connection is broken", v->path);
+	return send_all(v, &iov, 1, NULL, 0, now_ms() + v->deadline_ms);
+}
+
+static int vfu_hangup_fd(void *dev)
+{
+	struct vfu *v = dev;
+
+	return v->sock;
+}
+
 static int vfu_map(void *dev, unsigned int region, uint64_t offset, uint64_t size, void **at)
 {
 	struct vfu *v = dev;
@@ -694,6 +724,7 @@ const struct x100_transport_ops x100_vfu_transport = {
 	.region = vfu_region,
 	.read32 = vfu_read32,
 	.write32 = vfu_write32,
+	.post32 = vfu_post32,
 	.read = vfu_read,
 	.write = vfu_write,
 	.map = vfu_map,
@@ -701,6 +732,7 @@ const struct x100_transport_ops x100_vfu_transport = {
 	.dma_map = vfu_dma_map,
 	.dma_unmap = vfu_dma_unmap,
 	.set_irqs = vfu_set_irqs,
+	.hangup_fd = vfu_hangup_fd,
 	.describe = vfu_describe,
 	.memory_backed = true,
 };
