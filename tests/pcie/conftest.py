@@ -69,12 +69,19 @@ class Model:
         self.clients.append(client)
         return client
 
-    def counters(self):
+    def property(self, name):
         qmp = Qmp(self.qmp)
         try:
-            return {key[5:]: value for key, value in qmp.counters().items() if key.startswith("pcie-")}
+            return qmp("qom-get", path="/machine/chip", property=name)
         finally:
             qmp.close()
+
+    def counters(self):
+        """Those of the PCIe side, without their prefix."""
+        return {key[5:]: value for key, value in self.property("x100-counters").items() if key.startswith("pcie-")}
+
+    def phase(self):
+        return self.property("x100-phase")
 
     def guest_errors(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
