@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -163,28 +162,6 @@ def share():
         detail={"runs": runs, "share with reset": whole})
 
 
-def monitor(card, command):
-    """What the QEMU monitor answers, without its echo."""
-    with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(10)
-        line.connect(card.socket + ".monitor")
-        text = b""
-        for part in (None, command):
-            if part:
-                line.sendall(part.encode() + b"\n")
-                text = b""
-            while not text.endswith(b"(qemu) "):
-                more = line.recv(65536)
-                assert more, "the monitor closed"
-                text += more
-    return text.decode(errors="replace").split("\n", 1)[1].rsplit("(qemu) ", 1)[0]
-
-
-def counters(card):
-    """The model's counters."""
-    return json.loads(monitor(card, "qom-get /machine/chip x100-counters"))
-
-
 def memory_kib(card):
     """Resident memory of the model."""
     with open(f"/proc/{card.process.pid}/status", encoding="ascii") as file:
@@ -204,13 +181,13 @@ def link():
     """What one push and boot costs on the link, the mapped aperture apart."""
     with Model() as card:
         card.wait_state("ready")
-        before = counters(card)
+        before = card.counters()
         log = card.socket + ".serial.log"
         watch = Watch(lambda: log, os.path.getsize(log))
         card.push(wait="ready")
-        taken = counters(card)
+        taken = card.counters()
         watch.until_login()
-        after = counters(card)
+        after = card.counters()
         kernel_log = card.x100("log")
     pushed = {name: taken[name] - before[name] for name in taken}
     counts = [Figure(f"one push: {name}", sum(pushed[key] for key in keys)) for name, keys in LINK]

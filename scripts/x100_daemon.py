@@ -40,9 +40,13 @@ def section(title, entries):
 
 
 class DaemonProcess:
-    """x100d serving these cards: name -> (key, value) pairs of the card's section, devices among them."""
+    """
+    x100d serving these cards: name -> (key, value) pairs of the card's section, devices among them. prefix: words in
+    front of the command, such as those that enter a network namespace.
+    """
 
-    def __init__(self, cards, *, folder=None, log_path=None):
+    def __init__(self, cards, *, folder=None, log_path=None, prefix=()):
+        self.prefix = prefix
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="x100d-")
         self.log_path = log_path or os.path.join(self.folder, "x100d.log")
@@ -77,7 +81,7 @@ class DaemonProcess:
             notify.bind(path)
             notify.settimeout(0.1)
             self.process = subprocess.Popen(
-                [X100D, "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self.prefix, X100D, "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, env=dict(os.environ, NOTIFY_SOCKET=path))
             end = time.monotonic() + START
             while True:

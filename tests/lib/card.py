@@ -168,6 +168,26 @@ class Model(Commands, ModelProcess):
         self.push(*push_options)
         shell.login()
 
+    def monitor(self, command):
+        """What the QEMU monitor answers, without its echo."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(COMMAND)
+            line.connect(self.socket + ".monitor")
+            text = b""
+            for part in (None, command):
+                if part:
+                    line.sendall(part.encode() + b"\n")
+                    text = b""
+                while not text.endswith(b"(qemu) "):
+                    more = line.recv(65536)
+                    assert more, "the monitor closed"
+                    text += more
+        return text.decode(errors="replace").split("\n", 1)[1].rsplit("(qemu) ", 1)[0]
+
+    def counters(self):
+        """What the model counted so far: the chip's counters and, as pcie-*, those of the PCIe side."""
+        return json.loads(self.monitor("qom-get /machine/chip x100-counters"))
+
     def run(self, command, status=None, timeout=COMMAND):
         """Output of a shell command on the card's serial line; login() came before."""
         return Shell(self.line()).run(command, status, timeout)
@@ -330,9 +350,9 @@ def values(line):
 
 
 @contextlib.contextmanager
-def net_server():
+def net_server(prefix=()):
     """x100-net serving on the host; its port. Through slirp a card reaches it at the address of its gateway."""
-    with subprocess.Popen([os.path.join(HOST_TOOLS, "x100-net"), "serve", "-p", "0"], stdin=subprocess.DEVNULL,
+    with subprocess.Popen([*prefix, os.path.join(HOST_TOOLS, "x100-net"), "serve", "-p", "0"], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
         try:
             yield int(server.stdout.readline().removeprefix("port="))
