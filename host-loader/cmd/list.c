@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* x100 list */
 #include <getopt.h>
+#include <string.h>
 
 #include "cmd.h"
 
@@ -23,10 +24,20 @@ static void describe(const char *name)
 	x100_close(card);
 }
 
+static bool is_served(const char *device, const struct cmd_served *served, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (!strcmp(served[i].device, device))
+			return true;
+	return false;
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+	static struct cmd_served served[CMD_SERVED_MAX];
 	struct x100_device_list list;
+	unsigned int count;
 	int c, ret;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -40,10 +51,17 @@ static int run(int argc, char **argv)
 	ret = x100_discover(&list);
 	if (ret)
 		return cmd_error(ret, "the folder of the models' sockets cannot be read", NULL);
-	if (!list.count)
+	count = cmd_list_served(served);
+	if (!list.count && !count)
 		fprintf(stderr, "x100: there is no card; start the model with model/x100-model\n");
+	for (unsigned int i = 0; i < count; i++) {
+		x100_text_clean(served[i].device, strlen(served[i].device));
+		printf("%-16s %s, served by x100d, %s\n", served[i].name, served[i].state,
+		       served[i].device);
+	}
 	for (unsigned int i = 0; i < list.count; i++)
-		describe(list.name[i]);
+		if (!is_served(list.name[i], served, count))
+			describe(list.name[i]);
 	x100_device_list_free(&list);
 	return 0;
 }
@@ -51,6 +69,6 @@ static int run(int argc, char **argv)
 const struct command command_list = {
 	.name = "list",
 	.usage = "",
-	.help = "List the cards there are: their device names and what each is doing.\n",
+	.help = "List the cards there are, those x100d serves first: their names and what each is doing.\n",
 	.run = run,
 };

@@ -1,62 +1,78 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* x100 log */
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
 
-static void print_text(const char *text, size_t size)
+static void print_text(const char *text)
 {
+	size_t size = strlen(text);
+
 	fwrite(text, 1, size, stdout);
 	if (size && text[size - 1] != '\n')
 		fputc('\n', stdout);
 }
 
-static void print_run(const struct x100_run *run)
+/* The bootstrap's words. Returns an exit status. */
+static int print_run(struct target *target, bool previous)
 {
-	char text[X100_RECORD_CONSOLE + 1], reason[X100_REASON_TEXT];
-	size_t size = x100_run_console(run, text);
+	json_object *request = target_request(target, "record"), *answer;
+	int status;
 
-	printf("--- bootstrap, run %u ---\n", run->seq);
-	if (run->reason)
-		printf("(last failure: %s)\n", x100_reason_text(run->reason, run->detail, reason));
-	print_text(text, size);
+	json_object_object_add(request, "previous", json_object_new_boolean(previous));
+	status = target_question(target, request, &answer);
+	if (status)
+		return status;
+	if (answer_member(answer, "run", json_type_int)) {
+		printf("--- bootstrap, run %llu ---\n",
+		       (unsigned long long)answer_number(answer, "run"));
+		if (answer_text(answer, "reason_text")[0])
+			printf("(last failure: %s)\n", answer_text(answer, "reason_text"));
+		print_text(answer_text(answer, "text"));
+	} else {
+		printf("(there was no run before this one)\n");
+	}
+	json_object_put(answer);
+	return 0;
 }
 
-/* The card kernel's log, once or until interrupted. Returns an enum x100_error. */
-static int print_klog(struct x100_card *card, bool follow)
+/* The card kernel's log, once or until interrupted. Returns an exit status. */
+static int print_klog(struct target *target, bool follow)
 {
+	bool first = true, more;
 	uint64_t from = 0, lost;
-	bool first = true;
-	size_t size;
-	char *text;
-	int ret;
 
-	for (;;) {
-		ret = x100_klog_read(card, &from, &text, &size, &lost);
-		if (ret && (ret != X100_ERR_NO_RECORD || !follow))
-			return ret;
-		if (!ret) {
+	do {
+		json_object *request = target_request(target, "klog"), *answer;
+		struct target_ask ask = { 0 };
+
+		more = false;
+		json_object_object_add(request, "from", json_object_new_uint64(from));
+		if (target_ask(target, request, &ask, &answer)) {
+			from = answer_number(answer, "from");
+			lost = answer_number(answer, "lost");
+			more = answer_flag(answer, "more");
 			if (first)
 				printf("--- card kernel ---\n");
 			if (lost)
 				printf("(%llu bytes lost)\n", (unsigned long long)lost);
-			if (follow)
-				fwrite(text, 1, size, stdout);
+			if (follow || more)
+				fputs(answer_text(answer, "text"), stdout);
 			else
-				print_text(text, size);
+				print_text(answer_text(answer, "text"));
 			first = false;
-			free(text);
+			json_object_put(answer);
 			if (fflush(stdout))
-				return X100_OK;
+				return 0;
+		} else if (strcmp(ask.error, "NO_RECORD")) {
+			/* No kernel yet is no error: the bootstrap's words have been printed. */
+			return target_failed(&ask);
 		}
-		if (!follow)
-			return X100_OK;
-		if (cmd_interrupted())
-			return X100_OK;
-		x100_system_clock.sleep(NULL, 100 * X100_NS_PER_MS);
-	}
+		if (follow && !more)
+			x100_system_clock.sleep(NULL, 100 * X100_NS_PER_MS);
+	} while ((follow || more) && !cmd_interrupted());
+	return 0;
 }
 
 static int run(int argc, char **argv)
@@ -69,10 +85,8 @@ static int run(int argc, char **argv)
 		{ 0 },
 	};
 	bool follow = false, want_previous = false;
-	const struct x100_run *previous;
-	struct x100_record record;
-	struct x100_card *card;
-	int c, ret, status;
+	struct target target;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, "d:fph", options, NULL)) != -1) {
 		switch (c) {
@@ -94,27 +108,12 @@ static int run(int argc, char **argv)
 	}
 	if (optind != argc)
 		return cmd_usage(&command_log, "log takes no arguments");
-	card = cmd_open(&status);
-	if (!card)
-		return status;
-	ret = x100_record_read(card, &record);
-	if (!ret) {
-		previous = x100_record_previous(&record);
-		if (want_previous && previous)
-			print_run(previous);
-		else if (want_previous)
-			printf("(there was no run before this one)\n");
-		else
-			print_run(x100_record_current(&record));
-		/* No kernel yet is no error here: the bootstrap's words have been printed. */
-		if (!want_previous)
-			ret = print_klog(card, follow);
-		if (ret == X100_ERR_NO_RECORD)
-			ret = X100_OK;
-	}
-	if (ret)
-		status = cmd_error(ret, x100_why(card), NULL);
-	cmd_close(card);
+	status = target_open(&target);
+	if (!status)
+		status = print_run(&target, want_previous);
+	if (!status && !want_previous)
+		status = print_klog(&target, follow);
+	target_close(&target);
 	return status;
 }
 
@@ -123,7 +122,7 @@ const struct command command_log = {
 	.usage = "[--follow | --previous]",
 	.help = "Print what the bootstrap said in this run and the log of the card kernel, read from card\n"
 		"memory; works on a card that hangs or crashed.\n\n"
-		"  -f, --follow    go on until interrupted; holds the card meanwhile\n"
+		"  -f, --follow    go on until interrupted; without x100d, holds the card meanwhile\n"
 		"  -p, --previous  the bootstrap's words of the run before the last reset\n",
 	.run = run,
 };

@@ -6,13 +6,13 @@
 
 #include "cmd.h"
 
-#define VERSION "0.1"
+#define VERSION "0.2"
 
 const char *cmd_device;
 
 static const struct command *const commands[] = {
-	&command_list,    &command_status, &command_reset,    &command_push,
-	&command_console, &command_log,    &command_timeline,
+	&command_list,    &command_status, &command_reset, &command_push,
+	&command_console, &command_device, &command_log,   &command_timeline,
 };
 
 static void overview(FILE *to)
@@ -23,8 +23,10 @@ static void overview(FILE *to)
 	fprintf(to,
 		"  x100 help      [COMMAND]\n"
 		"  x100 version\n\n"
-		"DEVICE is model:PATH, PATH being the model's socket. Without -d it is taken from\n"
-		"X100_DEVICE; where there is only one card, it need not be named at all.\n\n"
+		"DEVICE is the name of a card that x100d serves, such as mic0, or model:PATH, PATH being\n"
+		"the model's socket. Without -d it is taken from X100_DEVICE; where there is only one\n"
+		"card, it need not be named at all. console and device need x100d; the others use it\n"
+		"where it serves the card.\n\n"
 		"Exit status: 0 done; 2 wrong arguments; 3 the files to push are no good; 4 the host\n"
 		"system said no; 5 the other end of the socket is busy, gone or foreign; 6 the card\n"
 		"failed or was late; 7 the card refused the image; 130 interrupted.\n");

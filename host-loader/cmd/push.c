@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <x100/reason.h>
@@ -17,6 +16,12 @@ enum {
 	OPT_AT = 256,
 	OPT_DECLARE
 };
+
+/* The longest silence of x100d: a reset, the boot until the image is entered, and until the login. */
+#define ANSWER_SECONDS                                                                             \
+	((unsigned int)((X100_RESET_DEADLINE + X100_TAKE_DEADLINE + X100_RUN_DEADLINE) /           \
+			X100_NS_PER_SEC) +                                                         \
+	 60)
 
 /* What the progress bar remembers between two calls. */
 struct bar {
@@ -105,46 +110,113 @@ static int open_blob(const char *path, struct x100_blob *blob)
 	return 0;
 }
 
-static int do_push(const char *image, const char *ramdisk, struct x100_push *push, struct bar *bar)
+static void on_event(void *arg, json_object *event)
+{
+	static const struct {
+		const char *name;
+		enum x100_push_step step;
+	} steps[] = { { "reset", X100_PUSH_RESET },
+		      { "image", X100_PUSH_IMAGE },
+		      { "ramdisk", X100_PUSH_RAMDISK } };
+
+	if (answer_member(event, "post", json_type_int)) {
+		on_post(arg, (uint32_t)answer_number(event, "post"));
+		return;
+	}
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (!strcmp(answer_text(event, "step"), steps[i].name))
+			on_progress(arg, steps[i].step, answer_number(event, "done"),
+				    answer_number(event, "all"));
+}
+
+static void print_done(const struct x100_push *push, uint64_t bytes, uint64_t ns)
+{
+	char text[32];
+
+	printf("pushed %s, %.0f MB/s, %s\n", cmd_bytes(bytes, text),
+	       ns ? (double)bytes * 1e3 / (double)ns : 0.0,
+	       push->wait == X100_WAIT_RUNNING ? "the card OS is running" :
+						 "the image was entered");
+}
+
+/* Through x100d: without an image it takes the last one again. */
+static int ask_daemon(struct target *target, const struct x100_push *push, struct bar *bar)
+{
+	int fd[2] = { push->image.fd, push->ramdisk.fd };
+	struct target_ask ask = {
+		.fd = fd,
+		.fds = (push->image.fd >= 0) + (push->ramdisk.fd >= 0),
+		.seconds = ANSWER_SECONDS,
+		.event = on_event,
+		.arg = bar,
+	};
+	json_object *request = target_request(target, "push"), *answer;
+	bool fine;
+
+	json_object_object_add(request, "image", json_object_new_boolean(push->image.fd >= 0));
+	json_object_object_add(request, "ramdisk", json_object_new_boolean(push->ramdisk.fd >= 0));
+	json_object_object_add(request, "wait_running",
+			       json_object_new_boolean(push->wait == X100_WAIT_RUNNING));
+	json_object_object_add(request, "unchecked", json_object_new_boolean(push->unchecked));
+	json_object_object_add(request, "ramdisk_at", json_object_new_uint64(push->ramdisk_at));
+	json_object_object_add(request, "declare_size", json_object_new_int64(push->declare_size));
+	if (push->cmdline)
+		json_object_object_add(request, "cmdline", json_object_new_string(push->cmdline));
+	fine = target_ask(target, request, &ask, &answer);
+	bar_end(bar);
+	if (!fine)
+		return target_failed(&ask);
+	print_done(push, answer_number(answer, "bytes"), answer_number(answer, "copy_ns"));
+	json_object_put(answer);
+	return 0;
+}
+
+static int push_here(struct target *target, struct x100_push *push, struct bar *bar,
+		     const char *image, const char *ramdisk)
 {
 	struct x100_push_result result;
-	char name[X100_NAME_SIZE], why[2 * X100_WHY_SIZE], text[32];
-	struct x100_card *card;
-	uint64_t bytes;
-	int ret, status;
-
-	status = open_blob(image, &push->image);
-	if (!status && ramdisk)
-		status = open_blob(ramdisk, &push->ramdisk);
-	if (!status && ramdisk && !push->ramdisk.size)
-		status = cmd_error(X100_ERR_RAMDISK, "the file is empty", NULL);
-	if (!status)
-		status = cmd_name(name);
-	if (status)
-		return status;
-	card = cmd_open(&status);
-	if (!card)
-		return status;
+	char why[2 * X100_WHY_SIZE];
+	int ret;
 
 	push->progress = on_progress;
 	push->post = on_post;
 	push->arg = bar;
-	ret = x100_push(card, push, &result);
+	ret = x100_push(target->card, push, &result);
 	bar_end(bar);
-	cmd_stamps_save(name, &result.times);
-	bytes = result.placement.image_size + result.placement.ramdisk_size;
+	cmd_stamps_save(target->device, &result.times);
 	if (ret) {
 		snprintf(why, sizeof(why), "%s: %s", ret == X100_ERR_RAMDISK ? ramdisk : image,
-			 x100_why(card));
-		status =
-			cmd_error(ret, why, result.reason ? x100_reason_hint(result.reason) : NULL);
-	} else {
-		printf("pushed %s, %.0f MB/s, ", cmd_bytes(bytes, text),
-		       result.copy_ns ? (double)bytes * 1e3 / (double)result.copy_ns : 0.0);
-		printf("%s\n", push->wait == X100_WAIT_RUNNING ? "the card OS is running" :
-								 "the image was entered");
+			 x100_why(target->card));
+		return cmd_error(ret, why, result.reason ? x100_reason_hint(result.reason) : NULL);
 	}
-	cmd_close(card);
+	print_done(push, result.placement.image_size + result.placement.ramdisk_size,
+		   result.copy_ns);
+	return 0;
+}
+
+static int do_push(const char *image, const char *ramdisk, struct x100_push *push)
+{
+	struct bar bar = { 0 };
+	struct target target;
+	int status = 0;
+
+	if (image)
+		status = open_blob(image, &push->image);
+	if (!status && ramdisk)
+		status = open_blob(ramdisk, &push->ramdisk);
+	if (!status && ramdisk && !push->ramdisk.size)
+		status = cmd_error(X100_ERR_RAMDISK, "the file is empty", NULL);
+	if (status)
+		return status;
+	status = target_open(&target);
+	if (!status && target.daemon >= 0)
+		status = ask_daemon(&target, push, &bar);
+	else if (!status && !image)
+		status = cmd_error(X100_ERR_NO_DAEMON,
+				   "only x100d remembers an image, so IMAGE has to be given", NULL);
+	else if (!status)
+		status = push_here(&target, push, &bar, image, ramdisk);
+	target_close(&target);
 	return status;
 }
 
@@ -162,7 +234,6 @@ static int run(int argc, char **argv)
 		{ 0 },
 	};
 	struct x100_push push = { .image.fd = -1, .ramdisk.fd = -1 };
-	struct bar bar = { 0 };
 	const char *ramdisk = NULL;
 	uint64_t value;
 	int c, status;
@@ -207,9 +278,9 @@ static int run(int argc, char **argv)
 			return cmd_usage(&command_push, NULL);
 		}
 	}
-	if (optind + 1 != argc)
+	if (optind + 1 < argc || (optind == argc && (ramdisk || push.cmdline)))
 		return cmd_usage(&command_push, "push takes one image");
-	status = do_push(argv[optind], ramdisk, &push, &bar);
+	status = do_push(optind < argc ? argv[optind] : NULL, ramdisk, &push);
 	if (push.image.fd >= 0)
 		close(push.image.fd);
 	if (push.ramdisk.fd >= 0)
@@ -219,9 +290,10 @@ static int run(int argc, char **argv)
 
 const struct command command_push = {
 	.name = "push",
-	.usage = "IMAGE [--initrd FILE] [--cmdline TEXT] [--wait ready|running] [--force]",
+	.usage = "[IMAGE] [--initrd FILE] [--cmdline TEXT] [--wait ready|running] [--force]",
 	.help = "Copy a bzImage into card memory and start it. A card that is starting is waited for; one\n"
-		"that does anything else is reset first.\n\n"
+		"that does anything else is reset first. Without IMAGE, x100d takes what was pushed last, or what\n"
+		"its configuration names.\n\n"
 		"  -i, --initrd FILE       ramdisk\n"
 		"  -c, --cmdline TEXT      added to the kernel command line\n"
 		"  -w, --wait ready        return when the bootstrap entered the image (default)\n"

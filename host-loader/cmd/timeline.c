@@ -1,132 +1,65 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* x100 timeline: the time stamps of host and card in one table. */
-#include <getopt.h>
-#include <json-c/json.h>
 #include <time.h>
 
 #include "cmd.h"
-
-/* One event in words. */
-static const char *describe(const struct x100_event *event, char text[96])
-{
-	char post[8];
-
-	if (event->side == X100_SIDE_HOST)
-		return cmd_step_name((enum x100_push_step)event->what);
-	snprintf(text, 96, "%s: %s", x100_post_text(event->what, post),
-		 x100_post_words(event->what));
-	return text;
-}
-
-static const char *side_name(const struct x100_event *event)
-{
-	return event->side == X100_SIDE_HOST ? "host" : "card";
-}
 
 static double ms(uint64_t ns)
 {
 	return (double)ns / 1e6;
 }
 
-static void print_table(const struct x100_event *events, unsigned int count,
-			const struct x100_time_pair *pair)
+static void print_table(json_object *answer)
 {
-	time_t start = count ? (time_t)(events[0].realtime / X100_NS_PER_SEC) : 0;
+	json_object *events = answer_member(answer, "events", json_type_array);
+	size_t count = events ? json_object_array_length(events) : 0;
+	uint64_t first, last;
 	char text[96] = "";
 	struct tm tm;
+	time_t start;
 
 	if (!count) {
 		printf("nothing to show: no push from here yet, and no boot record\n");
 		return;
 	}
+	first = last = answer_number(json_object_array_get_idx(events, 0), "time_ns");
+	start = (time_t)(first / X100_NS_PER_SEC);
 	if (localtime_r(&start, &tm))
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	printf("from %s; the two clocks agree within %.3f ms\n\n", text, ms(pair->uncertainty));
+	printf("from %s; the two clocks agree within %.3f ms\n\n", text,
+	       ms(answer_number(answer, "uncertainty_ns")));
 	printf("%12s %12s  %-4s  %s\n", "ms", "step ms", "side", "what");
-	for (unsigned int i = 0; i < count; i++)
-		printf("%12.3f %12.3f  %-4s  %s\n", ms(events[i].realtime - events[0].realtime),
-		       i ? ms(events[i].realtime - events[i - 1].realtime) : 0.0,
-		       side_name(&events[i]), describe(&events[i], text));
-}
+	for (size_t i = 0; i < count; i++) {
+		json_object *event = json_object_array_get_idx(events, i);
+		uint64_t time = answer_number(event, "time_ns");
 
-static void print_json(const struct x100_event *events, unsigned int count)
-{
-	json_object *all = json_object_new_array();
-	char text[96];
-
-	for (unsigned int i = 0; i < count; i++) {
-		json_object *o = json_object_new_object();
-
-		json_object_object_add(o, "time_ns", json_object_new_uint64(events[i].realtime));
-		json_object_object_add(o, "side", json_object_new_string(side_name(&events[i])));
-		json_object_object_add(o, "what",
-				       json_object_new_string(describe(&events[i], text)));
-		json_object_array_add(all, o);
+		printf("%12.3f %12.3f  %-4s  %s\n", ms(time - first), ms(time - last),
+		       answer_text(event, "side"), answer_text(event, "what"));
+		last = time;
 	}
-	printf("%s\n", json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY));
-	json_object_put(all);
 }
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	struct x100_event events[X100_EVENTS];
-	const struct x100_run *current = NULL;
-	struct x100_push_times times;
-	struct x100_time_pair pair = { 0 };
-	struct x100_record record;
-	char name[X100_NAME_SIZE];
-	struct x100_card *card;
-	unsigned int count;
+	struct target target;
+	json_object *answer;
 	bool json = false;
-	int c, ret, status;
+	int status = cmd_plain_options(&command_timeline, argc, argv, &json);
 
-	while ((c = getopt_long(argc, argv, "d:jh", options, NULL)) != -1) {
-		switch (c) {
-		case 'd':
-			cmd_device = optarg;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			cmd_help(&command_timeline, stdout);
-			return 0;
-		default:
-			return cmd_usage(&command_timeline, NULL);
-		}
+	if (status >= 0)
+		return status;
+	status = target_open(&target);
+	if (!status)
+		status = target_question(&target, target_request(&target, "timeline"), &answer);
+	if (!status) {
+		if (json)
+			answer_print(answer_member(answer, "events", json_type_array));
+		else
+			print_table(answer);
+		json_object_put(answer);
 	}
-	if (optind != argc)
-		return cmd_usage(&command_timeline, "timeline takes no arguments");
-	status = cmd_name(name);
-	if (status)
-		return status;
-	card = cmd_open(&status);
-	if (!card)
-		return status;
-	ret = x100_time_sample(card, &pair);
-	if (!ret)
-		ret = x100_record_read(card, &record);
-	if (!ret)
-		current = x100_record_current(&record);
-	if (ret && ret != X100_ERR_NO_RECORD) {
-		status = cmd_error(ret, x100_why(card), NULL);
-		cmd_close(card);
-		return status;
-	}
-	cmd_close(card);
-	count = x100_timeline(current, &pair, cmd_stamps_load(name, &times) ? &times : NULL,
-			      events);
-	if (json)
-		print_json(events, count);
-	else
-		print_table(events, count, &pair);
-	return 0;
+	target_close(&target);
+	return status;
 }
 
 const struct command command_timeline = {

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* Opening the card a person means, saying what went wrong, and small things for printing. */
+/* Saying what went wrong, options that commands share, and small things for printing. */
 #include <errno.h>
-#include <json-c/json.h>
-#include <signal.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd.h"
-
-static struct x100_card *signal_card;
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int number)
-{
-	signalled = number;
-	if (signal_card)
-		x100_interrupt(signal_card);
-}
 
 void cmd_help(const struct command *command, FILE *to)
 {
@@ -45,49 +34,33 @@ int cmd_error(int error, const char *particulars, const char *hint)
 	return x100_error_exit_status(error);
 }
 
-int cmd_name(char *name)
+int cmd_plain_options(const struct command *command, int argc, char **argv, bool *json)
 {
-	struct x100_why why = { "" };
-	int ret = x100_choose(cmd_device, name, &why);
+	static const struct option options[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	char text[64];
+	int c;
 
-	return ret ? cmd_error(ret, why.text, NULL) : 0;
-}
-
-struct x100_card *cmd_open(int *status)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-	struct x100_why why = { "" };
-	char name[X100_NAME_SIZE];
-	struct x100_card *card;
-	int ret;
-
-	*status = cmd_name(name);
-	if (*status)
-		return NULL;
-	ret = x100_open(name, &card, &why);
-	if (ret) {
-		*status = cmd_error(ret, why.text, NULL);
-		return NULL;
+	while ((c = getopt_long(argc, argv, "d:hj", options, NULL)) != -1) {
+		if (c == 'd') {
+			cmd_device = optarg;
+		} else if (c == 'h') {
+			cmd_help(command, stdout);
+			return 0;
+		} else if (c == 'j' && json) {
+			*json = true;
+		} else {
+			return cmd_usage(command, NULL);
+		}
 	}
-	signal_card = card;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	return card;
-}
-
-void cmd_close(struct x100_card *card)
-{
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
-	signal_card = NULL;
-	x100_close(card);
-}
-
-bool cmd_interrupted(void)
-{
-	return signalled;
+	if (optind == argc)
+		return -1;
+	snprintf(text, sizeof(text), "%s takes no arguments", command->name);
+	return cmd_usage(command, text);
 }
 
 bool cmd_number(const char *text, uint64_t most, uint64_t *value)
@@ -123,22 +96,6 @@ void cmd_show_post(void *arg, uint32_t post)
 	if (cmd_terminal())
 		fprintf(stderr, "  card %s: %s\n", x100_post_text(post, text),
 			x100_post_words(post));
-}
-
-const char *cmd_step_name(enum x100_push_step step)
-{
-	static const char *const names[X100_PUSH_STEPS] = {
-		[X100_PUSH_CHECK] = "push begins",
-		[X100_PUSH_RESET] = "reset or wait for the bootstrap",
-		[X100_PUSH_IMAGE] = "copying the image",
-		[X100_PUSH_RAMDISK] = "copying the ramdisk",
-		[X100_PUSH_PREPARE] = "preparing mailbox and interrupts",
-		[X100_PUSH_GO] = "boot interrupt",
-		[X100_PUSH_TAKEN] = "saw the image entered",
-		[X100_PUSH_RUNNING] = "saw the card OS running",
-	};
-
-	return names[step];
 }
 
 /* Path of the state file of a device; false when there is no home for it. */

@@ -18,14 +18,14 @@ import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 X100 = os.path.join(TOP, "build/host-loader/x100")
-COMMANDS = ("list", "status", "reset", "push", "console", "log", "timeline")
+COMMANDS = ("list", "status", "reset", "push", "console", "device", "log", "timeline")
 
 
 @pytest.fixture(name="environment")
 def fixture_environment(tmp_path):
     """An environment in which there is no card."""
     env = {k: v for k, v in os.environ.items() if k != "X100_DEVICE"}
-    env.update(XDG_RUNTIME_DIR=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state"))
+    env.update(X100D_SOCKET=str(tmp_path / "control"), XDG_RUNTIME_DIR=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state"))
     return env
 
 
@@ -70,20 +70,30 @@ def test_the_manual_page_and_the_completion_know_every_option(environment, comma
 @pytest.mark.parametrize("arguments", [
     [], ["nonsense"], ["help", "nonsense"], ["--nonsense"], ["status", "extra"], ["status", "--nonsense"],
     ["reset", "extra"], ["reset", "--wait", "--timeout", "0"],
-    ["reset", "--timeout", "soon"], ["push"], ["push", "a", "b"], ["push", "a", "--wait", "forever"],
+    ["reset", "--timeout", "soon"], ["push", "--initrd", "a"], ["push", "a", "b"], ["push", "a", "--wait", "forever"],
     ["push", "a", "--initrd-at", "-1"], ["push", "a", "--initrd-at", "0x100000000"],
     ["push", "a", "--initrd-at", "0"], ["push", "a", "--declare-size", "0"],
-    ["push", "a", "--declare-size", "many"], ["console"], ["console", "--serial", "extra"], ["log", "extra"],
-    ["timeline", "extra"], ["list", "extra"]])
+    ["push", "a", "--declare-size", "many"], ["console", "extra"], ["console", "--serial", "extra"],
+    ["console", "--serial", "--view"], ["console", "--scrollback", "all"], ["log", "extra"],
+    ["timeline", "extra"], ["list", "extra"], ["device"], ["device", "list", "extra"], ["device", "add"],
+    ["device", "add", "net0"], ["device", "remove"], ["device", "rescan", "a", "b"], ["device", "sell", "net0"]])
 def test_wrong_arguments_end_with_status_2_and_where_to_look(environment, arguments):
     _, err = run(environment, *arguments, status=2)
     assert "help" in err
 
 
-@pytest.mark.parametrize("command", [["status"], ["reset"], ["console", "--serial"], ["log"], ["timeline"]])
+@pytest.mark.parametrize("command", [["status"], ["reset"], ["console"], ["console", "--serial"], ["log"],
+                                     ["timeline"], ["push"], ["device", "list"]])
 def test_without_a_card_a_sentence_says_how_to_get_one(environment, command):
     _, err = run(environment, *command, status=4)
     assert "there is no card" in err and "try: " in err
+
+
+@pytest.mark.parametrize("command", [["console"], ["device", "list"], ["device", "remove", "net0"]])
+def test_what_needs_the_daemon_says_how_to_start_it(environment, command):
+    _, err = run(environment, "-d", "model:/some/card.sock", *command, status=5)
+    assert "x100d does not serve this card" in err
+    assert "x100d --card mic0=model:/some/card.sock" in err
 
 
 def test_list_without_a_card_is_no_error(environment):
