@@ -150,6 +150,7 @@ static void hold_expired(void *arg)
 	struct x100_vdev *dev = arg;
 
 	dev->held = false;
+	dev->rate = 0;
 	vdev_look(dev);
 }
 

@@ -194,6 +194,12 @@ void fake_good_boot(void)
 static void written(uint64_t offset, uint32_t value)
 {
 	fake.mmio[offset / 4] = value;
+	for (unsigned int i = 0; i < 8; i++) {
+		if (offset == X100_MMIO_SBOX + X100_SBOX_RDMASR(i))
+			fake.rung[X100_ICRS + i]++;
+		if (offset == X100_MMIO_SBOX + X100_SBOX_APICICR_LO(i) && (value & X100_ICR_SEND))
+			fake.rung[i]++;
+	}
 	if (offset == X100_MMIO_SBOX + X100_SBOX_RGCR && (value & X100_RGCR_RESET)) {
 		fake.resets++;
 		fake.mmio[offset / 4] = value & ~X100_RGCR_RESET;
@@ -307,6 +313,24 @@ static int op_write32(void *dev, unsigned int region, uint64_t offset, uint32_t 
 	return X100_OK;
 }
 
+static int op_post32(void *dev, unsigned int region, uint64_t offset, uint32_t value)
+{
+	(void)dev;
+	assert_int_equal(offset % 4, 0);
+	assert_int_equal(region, X100_REGION_MMIO);
+	if (!access_ok(FAKE_POST, region, offset, value))
+		return gone();
+	if (!fake.off_bus)
+		written(offset, value);
+	return X100_OK;
+}
+
+static int op_hangup_fd(void *dev)
+{
+	(void)dev;
+	return 77;
+}
+
 static int op_read(void *dev, unsigned int region, uint64_t offset, void *to, size_t size)
 {
 	(void)dev;
@@ -356,6 +380,12 @@ static int op_dma_map(void *dev, const struct x100_dma *dma)
 	if (!access_ok(FAKE_WRITE, 99, dma->iova, dma->size))
 		return gone();
 	fake.last_dma = *dma;
+	for (int i = 0; i < FAKE_DMAS; i++) {
+		if (fake.dma[i].size)
+			continue;
+		fake.dma[i] = *dma;
+		break;
+	}
 	fake.dma_maps++;
 	return X100_OK;
 }
@@ -363,7 +393,9 @@ static int op_dma_map(void *dev, const struct x100_dma *dma)
 static int op_dma_unmap(void *dev, const struct x100_dma *dma)
 {
 	(void)dev;
-	(void)dma;
+	for (int i = 0; i < FAKE_DMAS; i++)
+		if (fake.dma[i].size && fake.dma[i].iova == dma->iova)
+			fake.dma[i].size = 0;
 	fake.dma_maps--;
 	return X100_OK;
 }
@@ -392,6 +424,7 @@ const struct x100_transport_ops fake_ops = {
 	.region = op_region,
 	.read32 = op_read32,
 	.write32 = op_write32,
+	.post32 = op_post32,
 	.read = op_read,
 	.write = op_write,
 	.map = op_map,
@@ -399,6 +432,7 @@ const struct x100_transport_ops fake_ops = {
 	.dma_map = op_dma_map,
 	.dma_unmap = op_dma_unmap,
 	.set_irqs = op_set_irqs,
+	.hangup_fd = op_hangup_fd,
 	.describe = op_describe,
 	.memory_backed = false,
 };

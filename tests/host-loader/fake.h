@@ -20,10 +20,12 @@
 #define FAKE_APIC    224u
 #define FAKE_EVENTS  64
 #define FAKE_LOG_MAX 4096
+#define FAKE_DMAS    16
 
 enum fake_kind {
 	FAKE_READ,
 	FAKE_WRITE,
+	FAKE_POST, /* a write nobody waits for */
 	FAKE_MEM_READ,
 	FAKE_MEM_WRITE
 };
@@ -64,6 +66,8 @@ struct fake {
 	unsigned int maps, dma_maps; /* still mapped */
 	int refuse_dma;              /* error dma_map gives */
 	struct x100_dma last_dma;
+	struct x100_dma dma[FAKE_DMAS]; /* mapped; size 0 = free */
+	unsigned int rung[16];          /* doorbells of the card */
 	/* What the card does when it is reset and when the boot interrupt arrives. */
 	void (*on_reset)(void);
 	void (*on_go)(void);
