@@ -115,6 +115,7 @@ struct X100Chip {
 
 	/* interrupts to the card */
 	uint64_t rte[X100_PINS];
+	uint32_t levels; /* of the pins that have one */
 
 	X100I2c i2c;
 	X100Uart uart;
@@ -169,7 +170,11 @@ void x100_sdbic_write(X100Chip *chip, unsigned int n, uint32_t value);
 void x100_ioapic_reset(X100Chip *chip);
 uint32_t x100_rte_read(X100Chip *chip, unsigned int word);
 void x100_rte_write(X100Chip *chip, unsigned int word, uint32_t value);
+void x100_to_lapic(X100Chip *chip, uint32_t id, unsigned int mode, uint8_t vector, bool level);
 void x100_icr_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100_side side);
+
+/* pci-bridge.c */
+void x100_pci_init(X100Chip *chip);
 
 /* etc.c */
 void x100_etc_reset(X100Chip *chip);

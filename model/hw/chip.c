@@ -23,8 +23,9 @@ static void get_counters(Object *obj, Visitor *v, const char *name, void *opaque
 	X100Counters c = chip->counters;
 	X100PcieCounters p = *x100_pcie_counters(chip->pcie);
 	const struct {
-		const char *name;
+		const char *name; /* of more than one: NAME-0, NAME-1, ... */
 		uint64_t *value;
+		unsigned int count;
 	} fields[] = {
 		{ "host-reads", &c.host_reads },
 		{ "host-writes", &c.host_writes },
@@ -34,7 +35,10 @@ static void get_counters(Object *obj, Visitor *v, const char *name, void *opaque
 		{ "window-writes", &c.window_writes },
 		{ "window-faults", &c.window_faults },
 		{ "doorbells-to-card", &c.doorbells_to_card },
+		{ "host-icr-sends", &c.icr_sends },
+		{ "host-rdmasr-writes", &c.rdmasr_writes },
 		{ "doorbells-to-host", &c.doorbells_to_host },
+		{ "sdbic", c.sdbic, ARRAY_SIZE(c.sdbic) },
 		{ "interrupts-to-host", &c.interrupts_to_host },
 		{ "interrupts-to-card", &c.interrupts_to_card },
 		{ "interrupts-dropped", &c.interrupts_dropped },
@@ -61,17 +65,24 @@ static void get_counters(Object *obj, Visitor *v, const char *name, void *opaque
 		{ "pcie-dma-refused", &p.dma_refused },
 		{ "pcie-interrupts", &p.interrupts },
 		{ "pcie-interrupts-lost", &p.interrupts_lost },
+		{ "pcie-vector", p.vectors, ARRAY_SIZE(p.vectors) },
 		{ "pcie-bad-accesses", &p.bad_accesses },
 		{ "pcie-clients", &p.clients },
 		{ "pcie-clients-refused", &p.clients_refused },
 		{ "pcie-direct-mappings", &p.direct_mappings },
 	};
 
-	if (!visit_start_struct(v, name, NULL, 0, errp))
+	bool ok = visit_start_struct(v, name, NULL, 0, errp);
+
+	if (!ok)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (!visit_type_uint64(v, fields[i].name, fields[i].value, errp))
-			break;
+		for (unsigned int n = 0; ok && n < MAX(fields[i].count, 1); n++) {
+			g_autofree char *numbered = g_strdup_printf("%s-%u", fields[i].name, n);
+
+			ok = visit_type_uint64(v, fields[i].count ? numbered : fields[i].name,
+					       fields[i].value + n, errp);
+		}
 	}
 	visit_end_struct(v, NULL);
 }

@@ -27,7 +27,7 @@
 /* EOI broadcasts of the local APICs name only a vector, so the one chip is found here. */
 static X100Chip *the_chip;
 
-static void to_lapic(X100Chip *chip, uint32_t id, unsigned int mode, uint8_t vector, bool level)
+void x100_to_lapic(X100Chip *chip, uint32_t id, unsigned int mode, uint8_t vector, bool level)
 {
 	if (chip->phase != X100_RUNNING) {
 		chip->counters.interrupts_dropped++;
@@ -61,8 +61,8 @@ static void fire(X100Chip *chip, unsigned int pin)
 			return; /* the CPU has not finished with the last one */
 		chip->rte[pin] |= RTE_REMOTE_IRR;
 	}
-	to_lapic(chip, RTE_DEST(rte), (rte >> X100_RTE_MODE_SHIFT) & 7, rte & RTE_VECTOR,
-		 rte & X100_RTE_LEVEL);
+	x100_to_lapic(chip, RTE_DEST(rte), (rte >> X100_RTE_MODE_SHIFT) & 7, rte & RTE_VECTOR,
+		      rte & X100_RTE_LEVEL);
 }
 
 /* An edge at a masked pin is lost, as on other I/O APICs; what silicon does is unknown. */
@@ -70,6 +70,25 @@ void x100_chip_pulse_pin(X100Chip *chip, unsigned int pin)
 {
 	assert(pin < X100_PINS);
 	fire(chip, pin);
+}
+
+/* A level that is still there when the pin is unmasked or its last interrupt has ended. */
+static void fire_level(X100Chip *chip, unsigned int pin)
+{
+	if (chip->levels & 1u << pin && chip->rte[pin] & X100_RTE_LEVEL &&
+	    !(chip->rte[pin] & X100_RTE_MASKED))
+		fire(chip, pin);
+}
+
+void x100_chip_set_pin(X100Chip *chip, unsigned int pin, bool level)
+{
+	bool rises = level && !(chip->levels & 1u << pin);
+
+	assert(pin < X100_PINS);
+	chip->levels = (chip->levels & ~(1u << pin)) | (uint32_t)level << pin;
+	if (rises && !(chip->rte[pin] & X100_RTE_LEVEL))
+		fire(chip, pin);
+	fire_level(chip, pin);
 }
 
 void ioapic_eoi_broadcast(int vector)
@@ -82,6 +101,7 @@ void ioapic_eoi_broadcast(int vector)
 		if (!(rte & RTE_REMOTE_IRR) || (rte & RTE_VECTOR) != (uint64_t)vector)
 			continue;
 		chip->rte[pin] &= ~RTE_REMOTE_IRR;
+		fire_level(chip, pin);
 	}
 }
 
@@ -104,6 +124,7 @@ void x100_rte_write(X100Chip *chip, unsigned int word, uint32_t value)
 	       (value & ~(RTE_READ_ONLY | X100_RTE_TEST));
 	if (!(*rte & X100_RTE_LEVEL))
 		*rte &= ~RTE_REMOTE_IRR;
+	fire_level(chip, pin);
 	if (value & X100_RTE_TEST)
 		fire(chip, pin);
 }
@@ -119,13 +140,13 @@ static void icr_send(X100Chip *chip, unsigned int n, uint32_t low)
 		return;
 	switch (low & ICR_SHORTHAND) {
 	case 0:
-		to_lapic(chip, high, mode, low & X100_ICR_VECTOR_MASK, false);
+		x100_to_lapic(chip, high, mode, low & X100_ICR_VECTOR_MASK, false);
 		return;
 	case 2u << 18:
 	case 3u << 18: /* the sender is no CPU, so "all but self" is all */
 		CPU_FOREACH(cs)
-			to_lapic(chip, X86_CPU(cs)->apic_id, mode, low & X100_ICR_VECTOR_MASK,
-				 false);
+			x100_to_lapic(chip, X86_CPU(cs)->apic_id, mode, low & X100_ICR_VECTOR_MASK,
+				      false);
 		return;
 	default:
 		x100_guest_error(chip, X100_ONCE(X100_ONCE_OTHER, 0x40 + n),
@@ -145,6 +166,8 @@ void x100_icr_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100_si
 	if (!(value & X100_ICR_SEND))
 		return;
 	chip->counters.doorbells_to_card++;
+	if (side == X100_HOST)
+		chip->counters.icr_sends++;
 	if (value & ICR_LOGICAL) {
 		x100_guest_error(chip, X100_ONCE(X100_ONCE_OTHER, 0x60 + n),
 				 "APICICR%u: logical destinations are not known to work", n);

@@ -30,7 +30,7 @@ struct X100Machine {
 	char *product, *flash, *socket, *serial_number;
 	uint64_t gddr;
 	uint32_t training_ms, reset_delay_ms, offbus_ms;
-	bool strict, trace, training_fail;
+	bool strict, trace, training_fail, pci;
 };
 
 /* Properties of a CPU type may be missing: stock QEMU CPUs run here too, for experiments. */
@@ -116,6 +116,8 @@ static void machine_init(MachineState *ms)
 		exit(EXIT_FAILURE);
 	}
 	new_chip(xms);
+	if (xms->pci)
+		x100_pci_init(xms->chip);
 	new_cpus(xms);
 }
 
@@ -161,6 +163,7 @@ STRING_PROPERTY(serial_number)
 BOOL_PROPERTY(strict)
 BOOL_PROPERTY(trace)
 BOOL_PROPERTY(training_fail)
+BOOL_PROPERTY(pci)
 
 static void get_gddr(Object *obj, Visitor *v, const char *name, void *opaque, Error **errp)
 {
@@ -199,6 +202,12 @@ static void instance_finalize(Object *obj)
 	g_free(xms->serial_number);
 }
 
+/* PCI devices: the card has no port I/O for their old interface, nor firmware for their ROMs. */
+static GlobalProperty pci_properties[] = {
+	{ "virtio-pci", "disable-legacy", "on" },
+	{ "pci-device", "romfile", "" },
+};
+
 static void class_init(ObjectClass *klass, void *data)
 {
 	MachineClass *mc = MACHINE_CLASS(klass);
@@ -214,6 +223,7 @@ static void class_init(ObjectClass *klass, void *data)
 	mc->no_cdrom = 1;
 	/* GDDR belongs to the chip; QEMU's own RAM stays unused. */
 	mc->default_ram_size = 0;
+	compat_props_add(mc->compat_props, pci_properties, ARRAY_SIZE(pci_properties));
 	object_class_property_add_str(klass, "product", get_product, set_product);
 	object_class_property_set_description(klass, "product", "3120A, 5110P or 7120P");
 	object_class_property_add_str(klass, "flash", get_flash, set_flash);
@@ -234,6 +244,9 @@ static void class_init(ObjectClass *klass, void *data)
 	object_class_property_add_bool(klass, "training-fail", get_training_fail,
 				       set_training_fail);
 	object_class_property_set_description(klass, "training-fail", "memory training fails");
+	object_class_property_add_bool(klass, "pci", get_pci, set_pci);
+	object_class_property_set_description(klass, "pci",
+					      "a PCI host bridge for QEMU's devices, on no card");
 }
 
 static const TypeInfo type_info = {

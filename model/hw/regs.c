@@ -171,6 +171,8 @@ static void icr_low_write(X100Chip *chip, unsigned int n, uint32_t value, enum x
 static void rdmasr_write(X100Chip *chip, unsigned int n, uint32_t value, enum x100_side side)
 {
 	chip->counters.doorbells_to_card++;
+	if (side == X100_HOST)
+		chip->counters.rdmasr_writes++;
 	x100_chip_pulse_pin(chip, X100_PIN_RDMASR(n));
 }
 

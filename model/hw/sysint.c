@@ -92,6 +92,7 @@ void x100_sdbic_write(X100Chip *chip, unsigned int n, uint32_t value)
 	*x100_reg(chip, X100_SBOX_SDBIC(n)) = value & ~X100_SDBIC_REQUEST;
 	if (value & X100_SDBIC_REQUEST) {
 		chip->counters.doorbells_to_host++;
+		chip->counters.sdbic[n]++;
 		x100_chip_raise_host(chip, X100_SRC_DOORBELL(n));
 	}
 }

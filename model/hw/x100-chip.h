@@ -9,6 +9,7 @@
 #define X100_CHIP_H
 
 #include "qom/object.h"
+#include "x100/irq.h"
 
 #define TYPE_X100_CHIP "x100-chip"
 OBJECT_DECLARE_SIMPLE_TYPE(X100Chip, X100_CHIP)
@@ -42,12 +43,14 @@ typedef struct X100Counters {
 	uint64_t host_reads, host_writes; /* registers, by the host: non-posted and posted */
 	uint64_t card_reads, card_writes; /* registers, by the card */
 	uint64_t window_reads,
-		window_writes;  /* system memory window, accesses of the card's CPUs */
+		window_writes;  /* system memory window: what is no RAM to the card's CPUs */
 	uint64_t window_faults; /* of these, refused: SMPT entry lost, or not mapped by the host */
-	uint64_t doorbells_to_card;  /* APICICR and RDMASR writes that rang */
-	uint64_t doorbells_to_host;  /* SDBIC writes that rang */
-	uint64_t interrupts_to_host; /* messages handed to the PCIe side */
-	uint64_t interrupts_to_card; /* handed to a local APIC */
+	uint64_t doorbells_to_card;          /* APICICR and RDMASR writes that rang */
+	uint64_t icr_sends, rdmasr_writes;   /* of these, by the host */
+	uint64_t doorbells_to_host;          /* SDBIC writes that rang */
+	uint64_t sdbic[X100_HOST_DOORBELLS]; /* the same by register */
+	uint64_t interrupts_to_host;         /* messages handed to the PCIe side */
+	uint64_t interrupts_to_card;         /* handed to a local APIC */
 	uint64_t interrupts_dropped; /* masked, no such APIC id, or the card held in reset */
 	uint64_t dma_descriptors, dma_bytes; /* DMA engine */
 	uint64_t uart_tx, uart_rx;           /* bytes on the serial line */
@@ -84,6 +87,9 @@ void x100_chip_interrupts_changed(X100Chip *chip);
 /* For the DMA engine: sets cause bits (X100_SRC_*); pulses an I/O APIC pin. */
 void x100_chip_raise_host(X100Chip *chip, uint32_t causes);
 void x100_chip_pulse_pin(X100Chip *chip, unsigned int pin);
+
+/* Level of an I/O APIC pin. */
+void x100_chip_set_pin(X100Chip *chip, unsigned int pin, bool level);
 
 /*
  * Card physical memory as a bus master on the chip sees it: GDDR and, through the SMPT, memory of

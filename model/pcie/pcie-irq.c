@@ -33,10 +33,13 @@ static void fire(X100PcieIrq *irq, enum X100IrqType type, unsigned int v)
 	}
 	/* A full counter (EAGAIN) means that the client has not yet seen the last one: no loss. */
 	TFR(n = write(irq->fd[type][v], &one, sizeof(one)));
-	if (n == sizeof(one) || (n < 0 && errno == EAGAIN))
+	if (n == sizeof(one) || (n < 0 && errno == EAGAIN)) {
 		irq->fired++;
-	else
+		if (type == X100_IRQ_MSIX || type == X100_IRQ_MSI)
+			irq->vectors[v]++;
+	} else {
 		irq->lost++;
+	}
 }
 
 static bool msix_held(const X100PcieIrq *irq, unsigned int v)

@@ -29,6 +29,7 @@ typedef struct X100PcieIrq {
 	bool pin;        /* level of INTx */
 	bool pin_masked; /* by the client, or by itself after it fired */
 	uint64_t fired;
+	uint64_t vectors[X100_IRQ_VECTORS]; /* of these, messages */
 	uint64_t lost;
 } X100PcieIrq;
 

@@ -31,12 +31,13 @@
 #define VFU_FLAG_NO_REPLY (1u << 4)
 #define VFU_FLAG_ERROR    (1u << 5)
 
-#define VFU_HELLO_MS        5000 /* from connect to a complete VERSION message */
-#define VFU_MAX_HELLO       4096 /* bytes of a VERSION payload */
-#define VFU_MAX_STRANGER    16   /* connections that are not attached */
-#define VFU_MAX_PENDING     64   /* commands read while waiting for a DMA answer */
-#define VFU_BURST           32   /* commands run before other main-loop work gets a turn */
-#define VFU_ACCEPT_PAUSE_MS 500  /* after accept() failed for lack of resources */
+#define VFU_HELLO_MS        5000       /* from connect to a complete VERSION message */
+#define VFU_MAX_HELLO       4096       /* bytes of a VERSION payload */
+#define VFU_MAX_STRANGER    16         /* connections that are not attached */
+#define VFU_FD_WEIGHT       4096       /* of a descriptor in a waiting command */
+#define VFU_MAX_PENDING     (4u << 20) /* bytes of commands read while waiting for a DMA answer */
+#define VFU_BURST           32         /* commands run before other main-loop work gets a turn */
+#define VFU_ACCEPT_PAUSE_MS 500        /* after accept() failed for lack of resources */
 
 typedef struct VfuHeader {
 	uint16_t id;
@@ -69,7 +70,8 @@ typedef struct VfuConn {
 	size_t nr_fds;
 	bool fds_lost;
 	GQueue pending; /* X100VfuMsg */
-	GQueue out;     /* VfuOut */
+	size_t pending_bytes;
+	GQueue out; /* VfuOut */
 	QEMUTimer *hello;
 	unsigned int max_fds;
 	size_t max_xfer;
@@ -111,6 +113,20 @@ static void msg_free(X100VfuMsg *msg)
 	close_fds(msg->fds, msg->nr_fds);
 	g_free(msg->data);
 	g_free(msg);
+}
+
+static size_t msg_weight(const X100VfuMsg *msg)
+{
+	return sizeof(*msg) + msg->len + msg->nr_fds * VFU_FD_WEIGHT;
+}
+
+static X100VfuMsg *pending_pop(VfuConn *c)
+{
+	X100VfuMsg *msg = g_queue_pop_head(&c->pending);
+
+	if (msg)
+		c->pending_bytes -= msg_weight(msg);
+	return msg;
 }
 
 static void out_free(VfuOut *out)
@@ -327,7 +343,7 @@ static bool client_left(X100VfuServer *srv)
 	if (!c->broken && poll(&pfd, 1, 0) <= 0)
 		return false;
 	while (!c->broken) {
-		msg = g_queue_pop_head(&c->pending);
+		msg = pending_pop(c);
 		if (!msg && conn_read(c, &msg) <= 0)
 			break;
 		conn_command(c, msg);
@@ -384,19 +400,15 @@ static void conn_command(VfuConn *c, X100VfuMsg *msg)
 		c->deaf = false;
 		return;
 	}
-	if (msg->fds_lost) {
-		conn_reply_error(c, msg, E2BIG);
-		return;
-	}
 	reply.data = g_byte_array_new();
-	err = c->srv->ops->command(c->srv->opaque, msg, &reply);
-	if (!no_reply) {
-		if (err)
-			conn_reply_error(c, msg, err);
-		else
-			conn_send(c, msg->id, msg->cmd, VFU_TYPE_REPLY, 0, reply.data->data,
-				  reply.data->len, reply.fds, reply.nr_fds);
-	}
+	err = msg->fds_lost ? E2BIG : c->srv->ops->command(c->srv->opaque, msg, &reply);
+	if (no_reply && err)
+		c->srv->ops->unanswered(c->srv->opaque, msg, err);
+	else if (err)
+		conn_reply_error(c, msg, err);
+	else if (!no_reply)
+		conn_send(c, msg->id, msg->cmd, VFU_TYPE_REPLY, 0, reply.data->data,
+			  reply.data->len, reply.fds, reply.nr_fds);
 	g_byte_array_unref(reply.data);
 }
 
@@ -404,7 +416,7 @@ static void conn_command(VfuConn *c, X100VfuMsg *msg)
 static void conn_run(VfuConn *c)
 {
 	for (int i = 0; i < VFU_BURST && !c->broken && !c->closing && !c->out.length; i++) {
-		X100VfuMsg *msg = g_queue_pop_head(&c->pending);
+		X100VfuMsg *msg = pending_pop(c);
 		int ret = 1;
 
 		if (!msg)
@@ -685,11 +697,12 @@ static int dma_wait(VfuConn *c, uint16_t id, X100VfuMsg **reply, int64_t end)
 			continue;
 		}
 		if (msg) {
-			if (c->pending.length >= VFU_MAX_PENDING) {
+			if (msg_weight(msg) > VFU_MAX_PENDING - c->pending_bytes) {
 				msg_free(msg);
 				c->broken = true;
 				return -ENOTCONN;
 			}
+			c->pending_bytes += msg_weight(msg);
 			g_queue_push_tail(&c->pending, msg);
 			continue;
 		}

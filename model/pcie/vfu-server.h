@@ -61,6 +61,8 @@ typedef struct X100VfuOps {
 	void (*refused)(void *opaque);
 	/* Runs one command. Returns 0 or a positive errno, which makes an answer without payload. */
 	int (*command)(void *opaque, X100VfuMsg *msg, X100VfuReply *reply);
+	/* A command whose answer the client does not want failed with @error, a positive errno. */
+	void (*unanswered)(void *opaque, const X100VfuMsg *msg, int error);
 } X100VfuOps;
 
 /*

@@ -95,6 +95,7 @@ static void sync_counters(X100Pcie *p)
 {
 	p->counters.interrupts = p->irq.fired;
 	p->counters.interrupts_lost = p->irq.lost;
+	memcpy(p->counters.vectors, p->irq.vectors, sizeof(p->counters.vectors));
 	p->counters.direct_mappings = p->dma.direct ? x100_direct_count(p->dma.direct) : 0;
 }
 
@@ -612,11 +613,17 @@ static void pcie_refused(void *opaque)
 	p->counters.clients_refused++;
 }
 
+static void pcie_unanswered(void *opaque, const X100VfuMsg *msg, int error)
+{
+	guest_error(opaque, "command %u without an answer failed: %s", msg->cmd, strerror(error));
+}
+
 static const X100VfuOps vfu_ops = {
 	.attached = pcie_attached,
 	.detached = pcie_detached,
 	.refused = pcie_refused,
 	.command = pcie_command,
+	.unanswered = pcie_unanswered,
 };
 
 /* For the chip */

@@ -10,6 +10,7 @@
 
 #include "exec/memory.h"
 #include "qapi/error.h"
+#include "x100/pci.h"
 
 /* A client that does not answer a DMA message within this time is refused further ones until it does. */
 #define X100_PCIE_DMA_DEADLINE_MS 200
@@ -29,7 +30,8 @@ typedef struct X100PcieCounters {
 	uint64_t dma_messages; /* of these, what had to be asked of the client by message */
 	uint64_t dma_refused;  /* not mapped, not permitted, no bus master, client gone or deaf */
 	uint64_t interrupts;   /* event descriptors written */
-	uint64_t interrupts_lost; /* raised while nobody listened */
+	uint64_t interrupts_lost;            /* raised while nobody listened */
+	uint64_t vectors[X100_MSIX_VECTORS]; /* of the interrupts, MSI-X and MSI by vector */
 	uint64_t bad_accesses; /* BAR accesses refused: width, alignment, above GDDR, off the bus */
 	uint64_t clients, clients_refused;
 	uint64_t direct_mappings; /* host memory that is RAM to the CPUs, now */

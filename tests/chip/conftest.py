@@ -27,9 +27,9 @@ MS = 1000000
 
 
 class Chip:
-    """One emulator process. `options` are machine options beside socket and flash."""
+    """One emulator process. `options` are machine options beside socket and flash, `extra` more arguments."""
 
-    def __init__(self, folder, cores=1, threads=2, wait=True, accel="qtest", **options):
+    def __init__(self, folder, cores=1, threads=2, wait=True, accel="qtest", extra=(), **options):
         self.folder = folder
         self.log = folder / "guest-errors.log"
         self.flash = folder / "flash.bin"
@@ -48,7 +48,7 @@ class Chip:
         command += ["-qtest", f"unix:{path['qtest']},server=on,wait=off"]
         command += ["-qmp", f"unix:{path['qmp']},server=on,wait=off"]
         command += ["-chardev", f"socket,id=line,path={path['serial']},server=on,wait=off", "-serial", "chardev:line"]
-        command += ["-d", "guest_errors", "-D", str(self.log)]
+        command += ["-d", "guest_errors", "-D", str(self.log), *extra]
         self.output = open(folder / "qemu.out", "a+b")
         self.process = subprocess.Popen(command, stdout=self.output, stderr=self.output, stdin=subprocess.DEVNULL)
         self.closing = []

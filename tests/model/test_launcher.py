@@ -55,7 +55,7 @@ def card(tmp_path):
 def test_help_names_every_option():
     result = launch("--help")
     assert result.returncode == 0
-    for option in "socket gddr cores threads product flash relaxed training-ms daemonize".split():
+    for option in "socket gddr cores threads product flash relaxed training-ms pci daemonize".split():
         assert f"--{option}" in result.stdout
 
 
@@ -104,3 +104,11 @@ def test_relaxed_and_extra_arguments_reach_the_emulator(card, flash):
     assert result.returncode == 0, result.stderr
     assert "card-under-test" in monitor(card, "info name")
     assert "false" in monitor(card, "qom-get /machine strict")
+
+
+def test_pci_bus_is_there_when_asked_for(card, flash):
+    extra = ["--", "-device", "virtio-rng-pci"]
+    assert "No 'PCI' bus" in launch("--socket", card, "--flash", flash, *extra).stderr
+    result = launch("--daemonize", "--pci", "--socket", card, "--flash", flash, *extra)
+    assert result.returncode == 0, result.stderr
+    assert "1af4:1044" in monitor(card, "info pci")

@@ -15,6 +15,7 @@ sys.path.insert(0, str(TOP / "tests" / "lib"))
 from card_bus import CardBus  # noqa: E402
 from qmp import Qmp  # noqa: E402
 from vfio_user import Client, wait_until  # noqa: E402
+from window import SMPT, Cpu, Memory, build_flash  # noqa: E402
 
 QEMU = os.environ.get("X100_QEMU", str(TOP / "build" / "model" / "qemu-system-x86_64"))
 FLASH_SIZE = 2 << 20
@@ -130,3 +131,30 @@ def model(start):
 @pytest.fixture
 def client(model):
     return model.client()
+
+
+@pytest.fixture(scope="session")
+def flash(tmp_path_factory):
+    """Makes the CPU do what its mailbox says."""
+    return build_flash(tmp_path_factory.mktemp("window"))
+
+
+@pytest.fixture
+def card(start, flash):
+    """A model whose CPU does what `card.cpu` asks; `card.host` is its client, SMPT entry 0 shows host address 0."""
+    model = start(flash=flash, reset_delay_ms=1, offbus_ms=1)
+    model.host = model.client()
+    model.host.bus_master()
+    model.host.sbox_write(SMPT, 0)
+    view = model.host.map_bar0()
+    model.cpu = Cpu(view)
+    yield model
+    view.close()
+
+
+@pytest.fixture
+def memory():
+    """1 MiB that the card's CPU can reach as RAM."""
+    made = Memory()
+    yield made
+    made.close()

@@ -86,8 +86,53 @@ def test_interrupts(model, client):
     before = model.counters()
     for _ in range(3):
         model.bus.write(0x8007DCC90, 0x80000000)
-    assert difference(before, model.counters()) == {"interrupts": 3}
+    assert difference(before, model.counters()) == {"interrupts": 3, "vector-0": 3}
     os.close(event)
+
+
+def test_messages_by_vector(client, model):
+    events = [os.eventfd(0) for _ in range(16)]
+    client.bus_master()
+    client.listen(MSIX, events)
+    for vector in range(16):
+        client.sbox_write(0x9044 + 4 * vector, 1 << 8 if vector in (3, 15) else 0)
+    client.sbox_write(0x9014, 1 << 8)
+    client.sbox_write(0x900C, 1 << 8)
+    before = model.counters()
+    client.sbox_write(0x9008, 1 << 8)
+    after = difference(before, model.counters())
+    assert (after["interrupts"], after["vector-3"], after["vector-15"]) == (2, 1, 1)
+    assert sum(value for name, value in after.items() if name.startswith("vector-")) == 2
+    for fd in events:
+        os.close(fd)
+
+
+def test_doorbells_of_each_kind(client, model):
+    def chip():
+        names = ["doorbells-to-host", *(f"sdbic-{n}" for n in range(4)), "doorbells-to-card", "host-icr-sends"]
+        counters = model.property("x100-counters")
+        return {name: counters[name] for name in [*names, "host-rdmasr-writes"]}
+
+    before = chip()
+    for doorbell in (0, 2, 2, 3, 3, 3):
+        model.bus.write(0x8007DCC90 + 4 * doorbell, 0x80000000)
+        model.bus.write(0x8007DCC90 + 4 * doorbell, 0x0000DEAD)
+    for n in range(5):
+        client.sbox_write(0xB180 + 4 * n, 0)
+    for n in range(2):
+        client.sbox_write(0xA9D0 + 8 * n, 0x2045)
+        client.sbox_write(0xA9D0 + 8 * n, 0x45)
+    model.bus.write(0x8007DB180, 0)
+    model.bus.write(0x8007DA9D0, 0x2045)
+    assert difference(before, chip()) == {
+        "doorbells-to-host": 6,
+        "sdbic-0": 1,
+        "sdbic-2": 2,
+        "sdbic-3": 3,
+        "doorbells-to-card": 9,
+        "host-icr-sends": 2,
+        "host-rdmasr-writes": 5,
+    }
 
 
 def test_bad_accesses(model, client):
