@@ -6,6 +6,8 @@
 
 static const struct x100_backend_class *const classes[] = {
 	&x100_block_class,
+	&x100_net_class,
+	&x100_console_class,
 	&x100_rng_class,
 };
 

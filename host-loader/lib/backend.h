@@ -98,15 +98,21 @@ const struct x100_backend_class *x100_backend_find(const char *kind);
 
 /* ------------------------------------------------------------------ console */
 
-/* Somebody who looks at the console; made and fed by the daemon. */
+/* Somebody who looks at the console; made and fed by the daemon. Its functions attach and detach nobody. */
 struct x100_viewer {
 	/* Console output. Returns the bytes taken; 0 makes the console wait for x100_console_ready(). */
 	size_t (*output)(void *arg, const void *bytes, size_t size);
-	/* The writer's place was taken (true) or became free (false). */
+	/*
+	 * Who writes has changed: @is_writer says whether it is this one now; @taken: another one is. NULL:
+	 * never mind.
+	 */
 	void (*writer)(void *arg, bool taken);
 	void *arg;
-	uint64_t seen; /* the console's: bytes of output already told */
 	bool is_writer;
+	/* The console's: */
+	uint64_t seen;  /* position in the output up to which it was told */
+	bool waiting;   /* for x100_console_ready() */
+	bool may_write; /* as said at x100_console_attach() */
 	struct x100_viewer *next;
 };
 
@@ -116,13 +122,17 @@ void x100_console_attach(struct x100_backend *console, struct x100_viewer *viewe
 void x100_console_detach(struct x100_backend *console, struct x100_viewer *viewer);
 /* Output can be taken again. */
 void x100_console_ready(struct x100_backend *console, struct x100_viewer *viewer);
-/* Keys of the writer. Returns the bytes taken; the rest later, when x100_console_room() says so. */
+/*
+ * Keys of the writer; of another one they are taken and dropped. Returns the bytes taken; the rest
+ * later, when there is room again.
+ */
 size_t x100_console_input(struct x100_backend *console, struct x100_viewer *viewer,
 			  const void *bytes, size_t size);
 /* Bytes that x100_console_input() would take now. */
 size_t x100_console_room(const struct x100_backend *console);
-/* Called when room appears. */
+/* Called when room appears after somebody found none, or too little. */
 void x100_console_on_room(struct x100_backend *console, void (*room)(void *arg), void *arg);
+/* The size of the writer's window; of another one it is ignored. */
 void x100_console_size(struct x100_backend *console, struct x100_viewer *viewer, uint16_t columns,
 		       uint16_t rows);
 
