@@ -6,6 +6,7 @@
 #include "net.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -459,15 +460,14 @@ bool net_parse_network(const char *text, uint32_t *address, uint32_t *mask)
 
 static bool parse_mac(const char *text, uint8_t mac[ETHER_ADDR_LEN])
 {
-	unsigned int v[ETHER_ADDR_LEN];
-	int used = 0;
+	for (int i = 0; i < ETHER_ADDR_LEN; i++, text += 3) {
+		char end = i < ETHER_ADDR_LEN - 1 ? ':' : '\0';
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-		   &used) != ETHER_ADDR_LEN ||
-	    text[used])
-		return false;
-	for (int i = 0; i < ETHER_ADDR_LEN; i++)
-		mac[i] = (uint8_t)v[i];
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) ||
+		    text[2] != end)
+			return false;
+		mac[i] = (uint8_t)strtoul(text, NULL, 16);
+	}
 	return !(mac[0] & 1);
 }
 
