@@ -254,14 +254,14 @@ static int device_add(struct served *s, struct client *client, json_object *requ
 		ret = x100_fail(why, X100_ERR_ARGUMENT, "a device needs \"name\" and \"spec\"");
 	if (!ret)
 		ret = config_kind(name, kind, why);
+	/* One console without a number, the others with one, as in the configuration. */
+	if (!ret && !strcmp(name, kind) != !strcmp(kind, "console"))
+		ret = x100_fail(why, X100_ERR_ARGUMENT,
+				"write console, or another kind with a number, such as disk0");
 	if (!ret)
 		ret = x100_backend_check(kind, spec, why);
 	if (ret)
 		return ret;
-	/* One console without a number, the others with one, as in the configuration. */
-	if (!strcmp(name, kind) != !strcmp(kind, "console"))
-		return x100_fail(why, X100_ERR_ARGUMENT,
-				 "write console, or another kind with a number, such as disk0");
 	if (served_device_find(s, name))
 		return x100_fail(why, X100_ERR_ARGUMENT, "there is a %s already", name);
 	device = served_device_new(s, name, spec);

@@ -38,6 +38,9 @@ static void watch_again(struct viewer *v)
 {
 	x100_loop_change(v->served->loop, &v->watch,
 			 (v->stuck ? 0 : EPOLLIN) | (v->out_used ? EPOLLOUT : 0));
+	/* What made the console wait went out by the way. */
+	if (v->view.waiting && !v->out_used)
+		x100_task_queue(v->served->loop, &v->resume);
 }
 
 static void end(struct viewer *v)
