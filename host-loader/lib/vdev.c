@@ -18,12 +18,12 @@
 #define STEP_FIRST X100_NS_PER_MS
 #define STEP_LAST  (50 * X100_NS_PER_MS)
 
-/* What the daemon of Linux 4.19 offered (x100-abi.md 2.5). */
-static uint32_t legacy_features(uint8_t type)
+/* What the daemons of Linux 4.19 and of generation A offered (x100-abi.md 2.5). */
+static uint32_t legacy_features(const struct x100_vpage *page, uint8_t type)
 {
 	switch (type) {
 	case 1:
-		return 0x000003C1;
+		return page->params.generation == X100_GEN_A ? 0x000007C1 : 0x000003C1;
 	case 2:
 		return 0x00000004;
 	default:
@@ -716,7 +716,7 @@ struct x100_vdev *vdev_create(struct x100_vpage *page, const struct x100_vdev_pa
 	/* What rings can do is not the back-end's business. */
 	dev->offered = params->features & ~(~0u << 28);
 	if (page->params.legacy_features)
-		dev->offered &= legacy_features(params->type);
+		dev->offered &= legacy_features(page, params->type);
 	else
 		dev->offered |= VIRTIO_F_EVENT_IDX;
 	dev->slot = -1;
