@@ -277,7 +277,7 @@ void vpage_look_config_db(struct x100_vpage *page)
 {
 	int8_t db = (int8_t)shared_load8(vpage_config_db_at(page));
 
-	if (db == page->config_seen)
+	if (!page->booted || db == page->config_seen)
 		return;
 	page->config_seen = db;
 	page->config_db = -1;
@@ -344,6 +344,9 @@ static void look_shutdown(struct x100_vpage *page)
 /* Look at the devices that ring one of @bells (bits). */
 static void look_devices(struct x100_vpage *page, unsigned int bells, bool rung)
 {
+	/* What stands on the page between a reset and a boot is the last OS's. */
+	if (!page->booted)
+		return;
 	vpage_look_config_db(page);
 	for (struct x100_vdev *dev = page->devs, *next; dev; dev = next) {
 		if (!dev->dead && (bells & (1u << dev->c2h_db))) {
