@@ -38,7 +38,7 @@ static void on_signal(int number)
 		ended = number;
 }
 
-/* Raw, so that every key but Ctrl-] reaches the card. */
+/* Raw, so that every key but Ctrl-] reaches the card, those typed ahead included. */
 static void make_raw(void)
 {
 	struct termios t;
@@ -49,7 +49,7 @@ static void make_raw(void)
 	cfmakeraw(&t);
 	raw = true;
 	atexit(restore);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &t);
 }
 
 /* Connect to the serial line of a model. Returns -1 with a message printed. */

@@ -272,6 +272,8 @@ static int device_add(struct served *s, struct client *client, json_object *requ
 		served_device_free(device);
 		return ret;
 	}
+	device->added = true;
+	served_save_devices(s);
 	log_line(&s->log, X100_LOG_NOTICE, "%s: added", name);
 	client_answer(client, message_ok());
 	return X100_OK;
@@ -379,11 +381,9 @@ void served_request(struct client *client, json_object *request)
 		ret = x100_fail(&why, X100_ERR_ARGUMENT, "this connection is card %s's",
 				s->config->name);
 	} else if (!s->card || s->lost) {
-		ret = s->card ? X100_ERR_GONE : s->open_error;
+		/* Lost a moment ago, and not tried again yet. */
+		ret = s->card || !s->open_error ? X100_ERR_GONE : s->open_error;
 		why = s->open_why;
-		/* Not tried yet. */
-		if (!ret)
-			ret = x100_fail(&why, X100_ERR_NO_DEVICE, "x100d is just opening it");
 	} else {
 		ret = operation->run(s, client, request, &why);
 		if (ret == X100_ERR_BUSY)

@@ -155,6 +155,25 @@ static void on_page_state(void *arg)
 	save(s);
 }
 
+void served_save_devices(struct served *s)
+{
+	json_object *all = json_object_new_array();
+
+	for (const struct served_device *d = s->devices; d; d = d->next) {
+		json_object *o;
+
+		if (!d->added)
+			continue;
+		o = json_object_new_object();
+		json_object_object_add(o, "name", json_object_new_string(d->name));
+		json_object_object_add(o, "spec", json_object_new_string(d->spec));
+		json_object_array_add(all, o);
+	}
+	json_object_put(s->saved.devices);
+	s->saved.devices = all;
+	save(s);
+}
+
 /* ------------------------------------------------------------------ devices */
 
 struct served_device *served_device_find(struct served *s, const char *name)
@@ -227,6 +246,7 @@ static void on_removed(void *arg, int error)
 	log_line(&s->log, X100_LOG_NOTICE, "%s: removed%s", device->name,
 		 error ? "; the card did not let go in time" : "");
 	served_device_free(device);
+	served_save_devices(s);
 	if (remover)
 		client_answer(remover, error ? message_error(error,
 							     "the card did not let go of it in "
@@ -873,7 +893,8 @@ static void *thread(void *arg)
 {
 	struct served *s = arg;
 
-	x100_timer_set(s->loop, &s->timer, 0);
+	/* The first clients wait for how that goes. */
+	open_card(s);
 	while (!s->ending) {
 		if (s->lost) {
 			log_line(&s->log, X100_LOG_WARNING, "the connection to the card broke");
@@ -890,6 +911,30 @@ static void *thread(void *arg)
 	while (s->clients)
 		served_client_gone(s->clients);
 	return NULL;
+}
+
+/* The devices that clients added before a restart. */
+static int add_saved(struct served *s)
+{
+	size_t count = s->saved.devices ? json_object_array_length(s->saved.devices) : 0;
+	char kind[CONFIG_DEV_NAME];
+
+	for (size_t i = 0; i < count; i++) {
+		json_object *o = json_object_array_get_idx(s->saved.devices, i);
+		const char *name = NULL, *spec = NULL;
+		struct served_device *device;
+
+		if (!json_object_is_type(o, json_type_object) ||
+		    message_string(o, "name", &name, NULL) ||
+		    message_string(o, "spec", &spec, NULL) || !name || !spec ||
+		    config_kind(name, kind, NULL) || served_device_find(s, name))
+			continue;
+		device = served_device_new(s, name, spec);
+		if (!device)
+			return -ENOMEM;
+		device->added = true;
+	}
+	return 0;
 }
 
 int served_start(struct served *s, const struct config_card *config, unsigned int index,
@@ -925,6 +970,8 @@ int served_start(struct served *s, const struct config_card *config, unsigned in
 	for (unsigned int i = 0; i < config->devices && !ret; i++)
 		if (!served_device_new(s, config->dev[i].name, config->dev[i].spec))
 			ret = -ENOMEM;
+	if (!ret)
+		ret = add_saved(s);
 	return ret ? ret : -pthread_create(&s->thread, NULL, thread, s);
 }
 
@@ -951,7 +998,7 @@ void served_join(struct served *s)
 		served_device_free(s->devices);
 	served_image_free(&s->next);
 	served_image_free(&s->last);
-	free(s->saved.page);
+	state_free(&s->saved);
 	x100_loop_free(s->loop);
 	close(s->mail_fd);
 	pthread_mutex_destroy(&s->lock);

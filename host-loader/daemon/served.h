@@ -42,6 +42,7 @@ struct served_device {
 	struct x100_backend *backend; /* NULL: it could not be made, or the card is not there */
 	struct client *remover;       /* waits for its removal */
 	bool removing;
+	bool added; /* by a client, not by the configuration */
 	struct served_device *next;
 };
 
@@ -138,6 +139,8 @@ struct served_device *served_device_find(struct served *served, const char *name
 /* Make the back-end of a device. Errors: those of its class. */
 int served_device_open(struct served_device *device, struct x100_why *why);
 struct served_device *served_device_new(struct served *served, const char *name, const char *spec);
+/* Remember, also over a restart, which devices clients added. */
+void served_save_devices(struct served *served);
 /* Its device is gone from the page, or was never there. */
 void served_device_free(struct served_device *device);
 void served_device_remove(struct served_device *device, struct client *remover);

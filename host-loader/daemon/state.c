@@ -4,11 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+void state_free(struct state *state)
+{
+	free(state->page);
+	json_object_put(state->devices);
+	memset(state, 0, sizeof(*state));
+}
 
 bool state_path(const char *folder, const char *card, char *path, size_t size)
 {
@@ -48,6 +54,8 @@ int state_save(const char *path, const char *device, const struct state *state)
 	json_object_object_add(root, "version", json_object_new_int(1));
 	json_object_object_add(root, "device", json_object_new_string(device));
 	json_object_object_add(root, "last_push_ns", steps);
+	if (state->devices)
+		json_object_object_add(root, "devices", json_object_get(state->devices));
 	if (state->page)
 		json_object_object_add(root, "page", json_object_new_string(state->page));
 	text = json_object_to_json_string_length(root, JSON_C_TO_STRING_PLAIN, &size);
@@ -82,6 +90,9 @@ static int take(json_object *root, const char *device, struct state *state)
 		for (size_t i = 0; i < X100_PUSH_STEPS; i++)
 			state->times.realtime[i] =
 				json_object_get_uint64(json_object_array_get_idx(member, i));
+	if (json_object_object_get_ex(root, "devices", &member) &&
+	    json_object_is_type(member, json_type_array))
+		state->devices = json_object_get(member);
 	if (json_object_object_get_ex(root, "page", &member) &&
 	    json_object_is_type(member, json_type_string)) {
 		state->page = strdup(json_object_get_string(member));

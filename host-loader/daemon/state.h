@@ -3,12 +3,16 @@
 #ifndef X100D_STATE_H
 #define X100D_STATE_H
 
+#include <json-c/json.h>
 #include <libx100.h>
 
 struct state {
-	char *page; /* as x100_vpage_state() gave it; NULL: none; freed by the caller */
+	char *page; /* as x100_vpage_state() gave it; NULL: none */
 	struct x100_push_times times;
+	json_object *devices; /* array of {"name", "spec"}: those added at run time; NULL: none */
 };
+
+void state_free(struct state *state);
 
 /* Path of a card's file; false when it is too long. */
 bool state_path(const char *folder, const char *card, char *path, size_t size);
@@ -17,7 +21,7 @@ bool state_path(const char *folder, const char *card, char *path, size_t size);
 int state_save(const char *path, const char *device, const struct state *state);
 
 /*
- * Read what was written for @device. Returns 0; -ENOENT when there is nothing, also of another device;
+ * Read what was written for @device; state_free() frees it. Returns 0; -ENOENT when there is nothing, also of another device;
  * -EINVAL when the file makes no sense.
  */
 int state_load(const char *path, const char *device, struct state *state);

@@ -597,6 +597,7 @@ static void test_state_is_read_as_it_was_written(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < X100_PUSH_STEPS; i++)
 		written.times.realtime[i] = UINT64_MAX - i;
+	written.devices = json_tokener_parse("[{\"name\":\"disk7\",\"spec\":\"/x\"}]");
 	assert_non_null(mkdtemp(folder));
 	assert_true(state_path(folder, "mic0", path, sizeof(path)));
 	assert_int_equal(state_load(path, "model:/x", &read), -ENOENT);
@@ -604,7 +605,8 @@ static void test_state_is_read_as_it_was_written(void **state)
 	assert_int_equal(state_load(path, "model:/x", &read), 0);
 	assert_string_equal(read.page, written.page);
 	assert_memory_equal(&read.times, &written.times, sizeof(read.times));
-	free(read.page);
+	assert_true(json_object_equal(read.devices, written.devices));
+	state_free(&read);
 	/* The same name for another card. */
 	assert_int_equal(state_load(path, "model:/y", &read), -ENOENT);
 	assert_null(read.page);
@@ -612,6 +614,7 @@ static void test_state_is_read_as_it_was_written(void **state)
 	rmdir(folder);
 	assert_int_equal(state_save(path, "model:/x", &written), -ENOENT);
 	assert_false(state_path(folder, "mic0", path, 8));
+	json_object_put(written.devices);
 }
 
 static void test_a_state_file_that_makes_no_sense_is_not_used(void **state)
@@ -655,7 +658,7 @@ static void test_a_state_that_cannot_be_written_leaves_the_old_one(void **state)
 	assert_int_not_equal(state_save(path, "model:/x", &second), 0);
 	assert_int_equal(state_load(path, "model:/x", &read), 0);
 	assert_string_equal(read.page, "first");
-	free(read.page);
+	state_free(&read);
 	unlink(other);
 	unlink(path);
 	rmdir(folder);
