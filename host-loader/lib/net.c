@@ -19,6 +19,8 @@
 #define NET_BATCH 128
 /* Bytes kept for a card without buffers. A port is told to stop at the first frame. */
 #define NET_WAITING_MAX (4u << 20)
+/* How long the oldest of them waits: then the card hangs, or will never have buffers enough for it. */
+#define NET_WAITING_NS X100_NS_PER_SEC
 
 #define FEATURE(name) (1u << VIRTIO_NET_F_##name)
 #define GUEST_GSO     (FEATURE(GUEST_TSO4) | FEATURE(GUEST_TSO6))
@@ -238,9 +240,12 @@ static enum put put_frame(struct net *net, const struct virtio_net_hdr *header,
 	return PUT_DONE;
 }
 
-static void forget_waiting(struct net *net)
+/* Drop what waits; returns how many they were. */
+static unsigned int forget_waiting(struct net *net)
 {
-	while (net->waiting) {
+	unsigned int count = 0;
+
+	for (; net->waiting; count++) {
 		struct net_frame *f = net->waiting;
 
 		net->waiting = f->next;
@@ -249,6 +254,17 @@ static void forget_waiting(struct net *net)
 	net->waiting_end = &net->waiting;
 	net->waiting_bytes = 0;
 	net->starved = false;
+	x100_timer_cancel(net->loop, &net->stuck);
+	return count;
+}
+
+static void stuck(void *arg)
+{
+	struct net *net = arg;
+
+	net->count.rx_no_room += forget_waiting(net);
+	if (net->live)
+		net->ops->resume(net);
 }
 
 static void keep(struct net *net, const struct virtio_net_hdr *header, const void *frame,
@@ -266,6 +282,8 @@ static void keep(struct net *net, const struct virtio_net_hdr *header, const voi
 	f->header = *header;
 	f->size = size;
 	memcpy(f->bytes, frame, size);
+	if (!net->waiting)
+		x100_timer_set(net->loop, &net->stuck, NET_WAITING_NS);
 	*net->waiting_end = f;
 	net->waiting_end = &f->next;
 	net->waiting_bytes += size;
@@ -317,9 +335,11 @@ static void feed(struct net *net)
 			net->waiting_end = &net->waiting;
 		net->waiting_bytes -= f->size;
 		free(f);
+		x100_timer_set(net->loop, &net->stuck, NET_WAITING_NS);
 	}
 	net_flush(net);
 	if (net->live && !net->waiting) {
+		x100_timer_cancel(net->loop, &net->stuck);
 		net->starved = false;
 		net->ops->resume(net);
 	}
@@ -397,9 +417,7 @@ static void stop(void *arg, struct x100_vdev *dev)
 		return;
 	net->live = false;
 	x100_task_cancel(net->loop, &net->more);
-	for (const struct net_frame *f = net->waiting; f; f = f->next)
-		net->count.rx_no_driver++;
-	forget_waiting(net);
+	net->count.rx_no_driver += forget_waiting(net);
 	net->ops->stop(net);
 }
 
@@ -604,6 +622,8 @@ static int open_net(const struct x100_backend_env *env, const char *name, const 
 	net->waiting_end = &net->waiting;
 	net->more.run = work;
 	net->more.arg = net;
+	net->stuck.expired = stuck;
+	net->stuck.arg = net;
 	net->ops = check_words(&spec, why, &error);
 	if (!net->ops)
 		goto out;

@@ -82,6 +82,7 @@ struct net {
 	bool starved;
 	struct net_frame *waiting, **waiting_end;
 	size_t waiting_bytes;
+	struct x100_timer stuck; /* the deadline of the oldest */
 
 	/* For a port that needs a frame in one piece. */
 	uint8_t frame[NET_FRAME_MAX];
@@ -92,7 +93,7 @@ struct net {
 		uint64_t tx_bad;               /* header or size that makes no sense */
 		uint64_t tx_refused;           /* the host did not take it */
 		uint64_t rx_no_driver;
-		uint64_t rx_no_room; /* more waits than is kept */
+		uint64_t rx_no_room; /* no buffers in time, or more waits than is kept */
 		uint64_t rx_too_long;
 	} count;
 };

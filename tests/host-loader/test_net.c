@@ -629,6 +629,23 @@ static void what_waits_is_bounded(void **state)
 	assert_int_equal(netcard_count("dropped.no-buffers"), 70 - (4 << 20) / 60000);
 }
 
+static void frames_do_not_wait_for_ever(void **state)
+{
+	(void)state;
+	netcard_start("slirp", ALL, 2, 1000);
+	from_host(5000);
+	from_host(100);
+	vcard_run(900);
+	assert_true(host.net->starved);
+	host.resumes = 0;
+	vcard_run(200);
+	assert_false(host.net->starved);
+	assert_int_equal(host.resumes, 1);
+	assert_int_equal(netcard_count("dropped.no-buffers"), 2);
+	from_host(100);
+	card_has(100);
+}
+
 static void useless_buffers_come_back(void **state)
 {
 	uint32_t id, len;
@@ -777,6 +794,7 @@ int main(void)
 		TEST(spread_frame_waits_for_its_last_buffer),
 		TEST(frame_longer_than_the_whole_ring_is_dropped),
 		TEST(what_waits_is_bounded),
+		TEST(frames_do_not_wait_for_ever),
 		TEST(useless_buffers_come_back),
 		TEST(reset_forgets_what_waited),
 		TEST(without_a_driver_frames_are_dropped),

@@ -1,0 +1,830 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Under test: lib/slirp.c and lib/slirp_merge.c, with libslirp itself: what a card finds behind it, and
+ * how sockets, timers and buffers are driven. Faked: the card with its driver and a small TCP (netcard.c).
+ */
+#include "netcard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "slirp_merge.h"
+
+#define PLAIN (F(MAC) | F(MTU) | F(MRG_RXBUF))
+#define ALL   (PLAIN | F(CSUM) | F(GUEST_CSUM) | F(GUEST_TSO4) | F(HOST_TSO4))
+#define IP_AT ETHER_HDR_LEN
+
+static uint8_t frame[NET_FRAME_MAX], pattern[1 << 20], data[1 << 20];
+static struct virtio_net_hdr_mrg_rxbuf head;
+
+static int setup(void **state)
+{
+	for (size_t i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (uint8_t)(i * 13 + (i >> 9));
+	return netcard_setup(state);
+}
+
+static void begin(const char *spec, uint32_t features)
+{
+	netcard_start(spec, features, 100, 2048);
+	netcard_arp();
+}
+
+/* ------------------------------------------------------------------ the host's programs */
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+/* A socket bound to a free port of 127.0.0.1. */
+static int bound(int type, uint16_t *port)
+{
+	struct sockaddr_in in = loopback(0);
+	socklen_t size = sizeof(in);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+static int listener(uint16_t *port)
+{
+	int fd = bound(SOCK_STREAM, port);
+
+	assert_int_equal(listen(fd, 10), 0);
+	return fd;
+}
+
+static int accept_one(int fd)
+{
+	for (int i = 0; i < 500; i++) {
+		int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (c >= 0)
+			return c;
+		x100_loop_turn(vcard.loop, 10);
+	}
+	fail_msg("nobody connected");
+	return -1;
+}
+
+/* Start to connect; the other end is the loop's. */
+static int connect_to(int type, uint16_t port)
+{
+	struct sockaddr_in in = loopback(port);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(!connect(fd, (struct sockaddr *)&in, sizeof(in)) || errno == EINPROGRESS);
+	return fd;
+}
+
+static size_t read_all(int fd, uint8_t *to, size_t size)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < 500 && done < size; i++) {
+		ssize_t n = read(fd, to + done, size - done);
+
+		if (!n)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else
+			x100_loop_turn(vcard.loop, 10);
+	}
+	return done;
+}
+
+/* A connection of the card to a program on the host. */
+static int connected(struct netcard_tcp *t)
+{
+	uint16_t port;
+	int l = listener(&port), c;
+
+	netcard_tcp_connect(t, nc.host, port);
+	c = accept_one(l);
+	close(l);
+	return c;
+}
+
+/* The host sends @size bytes of the pattern, the card receives them. */
+static void host_sends(struct netcard_tcp *t, int fd, size_t size)
+{
+	size_t sent = 0, received = 0;
+	uint8_t flags;
+
+	while (received < size) {
+		ssize_t n = sent < size ? write(fd, pattern + sent, size - sent) : 0;
+
+		if (n > 0)
+			sent += (size_t)n;
+		received += netcard_tcp_receive(t, &flags, data + received);
+		assert_false(flags & TH_RST);
+		assert_true(received <= size);
+	}
+	assert_memory_equal(data, pattern, size);
+}
+
+/* ------------------------------------------------------------------ what is there */
+
+static void host_answers_pings(void **state)
+{
+	struct icmp ping = { .icmp_type = ICMP_ECHO, .icmp_id = 77, .icmp_seq = 5 }, pong;
+	size_t size;
+
+	(void)state;
+	begin("slirp", ALL);
+	ping.icmp_cksum = (uint16_t) ~(ICMP_ECHO + 77 + 5);
+	netcard_send(NULL, frame, netcard_ip(frame, IPPROTO_ICMP, nc.host, &ping, sizeof(ping)));
+	size = netcard_wait_ip(IPPROTO_ICMP, &head, frame);
+	assert_int_equal(size, IP_AT + 20 + sizeof(ping));
+	memcpy(&pong, frame + IP_AT + 20, sizeof(pong));
+	assert_int_equal(pong.icmp_type, ICMP_ECHOREPLY);
+	assert_int_equal(pong.icmp_id, 77);
+	assert_int_equal(pong.icmp_seq, 5);
+	assert_int_equal(head.hdr.flags, VIRTIO_NET_HDR_F_DATA_VALID);
+}
+
+/* A DHCP message (RFC 2131) with its option 53 and an end. */
+static size_t dhcp_message(uint8_t *to, uint8_t kind)
+{
+	static const uint8_t cookie[] = { 99, 130, 83, 99 };
+
+	memset(to, 0, 300);
+	to[0] = to[1] = 1;
+	to[2] = 6;
+	memcpy(to + 4, "x100", 4);
+	memcpy(to + 28, nc.mac, 6);
+	memcpy(to + 236, cookie, 4);
+	to[240] = 53;
+	to[241] = 1;
+	to[242] = kind;
+	to[243] = 255;
+	return 300;
+}
+
+static const uint8_t *dhcp_option(const uint8_t *message, size_t size, uint8_t code)
+{
+	for (size_t at = 240; at + 1 < size && message[at] != 255;) {
+		if (message[at] == code)
+			return message + at + 2;
+		at += message[at] ? 2u + message[at + 1] : 1u;
+	}
+	return NULL;
+}
+
+static void dhcp_gives_an_address(void **state)
+{
+	uint8_t packet[8 + 300] = { 0, 68, 0, 67, 308 >> 8, 308 & 255 };
+	static const uint8_t gateway[4] = { 10, 0, 2, 2 }, dns[4] = { 10, 0, 2, 3 };
+	const uint8_t *message = frame + IP_AT + 28;
+	size_t size;
+
+	(void)state;
+	netcard_start("slirp", ALL, 100, 2048);
+	memset(nc.host_mac, 255, 6);
+	nc.address = 0;
+	dhcp_message(packet + 8, 1);
+	netcard_send(NULL, frame,
+		     netcard_ip(frame, IPPROTO_UDP, INADDR_BROADCAST, packet, sizeof(packet)));
+	nc.address = INADDR_BROADCAST;
+	size = netcard_wait_ip(IPPROTO_UDP, &head, frame) - IP_AT - 28;
+	assert_memory_equal(message + 4, "x100", 4);
+	assert_int_equal(*dhcp_option(message, size, 53), 2);
+	assert_memory_equal(message + 16, ((uint8_t[]){ 10, 0, 2, 15 }), 4);
+	assert_memory_equal(dhcp_option(message, size, 3), gateway, 4);
+	assert_memory_equal(dhcp_option(message, size, 6), dns, 4);
+	assert_memory_equal(dhcp_option(message, size, 12), "mic0", 4);
+}
+
+static void another_network_has_other_addresses(void **state)
+{
+	(void)state;
+	nc.address = inet_addr("172.31.1.15");
+	nc.host = inet_addr("172.31.1.2");
+	begin("slirp,net=172.31.1.0/24", ALL);
+}
+
+/* ------------------------------------------------------------------ TCP */
+
+static void card_sends_with_its_own_checksums(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp", PLAIN);
+	fd = connected(&t);
+	for (size_t at = 0; at < 7000; at += 1000)
+		netcard_tcp_send(&t, TH_ACK, pattern + at, 1000, 0);
+	assert_int_equal(read_all(fd, data, 7000), 7000);
+	assert_memory_equal(data, pattern, 7000);
+	close(fd);
+}
+
+static void card_leaves_checksums_to_us(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connected(&t);
+	/* Odd and even sizes. */
+	for (size_t size = 0; size < 64; size++)
+		netcard_tcp_send(&t, TH_ACK, pattern + size * (size + 1) / 2, size + 1, 1460);
+	assert_int_equal(read_all(fd, data, 64 * 65 / 2), 64 * 65 / 2);
+	close(fd);
+}
+
+static void card_sends_packets_to_be_segmented(void **state)
+{
+	const size_t largest = 65535 - 40;
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connected(&t);
+	netcard_tcp_send(&t, TH_ACK, pattern, 30001, 1460);
+	assert_int_equal(read_all(fd, data, 30001), 30001);
+	assert_memory_equal(data, pattern, 30001);
+	netcard_tcp_send(&t, TH_ACK, pattern, largest, 8960);
+	assert_int_equal(read_all(fd, data, largest), largest);
+	assert_memory_equal(data, pattern, largest);
+	assert_int_equal(netcard_count("dropped.bad-header"), 0);
+	close(fd);
+}
+
+static void host_sends_segments_in_one(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp,mtu=1500", ALL);
+	fd = connected(&t);
+	host_sends(&t, fd, 300000);
+	assert_true(t.gso);
+	assert_true(t.largest > 10000);
+	close(fd);
+}
+
+static void host_sends_single_segments_without_the_feature(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp,mtu=1500", PLAIN);
+	fd = connected(&t);
+	host_sends(&t, fd, 100000);
+	assert_int_equal(t.gso, 0);
+	assert_in_range(t.largest, 1400, 1460);
+	close(fd);
+}
+
+static void mtu_is_used(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp", PLAIN);
+	assert_int_equal(netcard_count("mtu"), 9000);
+	fd = connected(&t);
+	host_sends(&t, fd, 100000);
+	assert_in_range(t.largest, 8900, 8960);
+	close(fd);
+}
+
+static void end_of_a_connection_is_passed_on(void **state)
+{
+	struct netcard_tcp t;
+	uint8_t flags = 0, byte;
+	int fd;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connected(&t);
+	netcard_tcp_send(&t, TH_ACK | TH_FIN, "", 0, 0);
+	for (int i = 0; i < 500 && read(fd, &byte, 1) != 0; i++)
+		x100_loop_turn(vcard.loop, 10);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	close(fd);
+	while (!(flags & (TH_FIN | TH_RST)))
+		netcard_tcp_receive(&t, &flags, data);
+}
+
+static void nobody_listening_is_a_reset(void **state)
+{
+	struct netcard_tcp t = { .to = nc.host, .local = 4444, .seq = 1 };
+	uint8_t flags;
+	int fd = bound(SOCK_STREAM, &t.port);
+
+	(void)state;
+	close(fd);
+	begin("slirp", ALL);
+	netcard_tcp_send(&t, TH_SYN, "", 0, 0);
+	t.to = nc.host;
+	netcard_tcp_receive(&t, &flags, data);
+	assert_true(flags & TH_RST);
+}
+
+static void many_connections_come_and_go(void **state)
+{
+	(void)state;
+	begin("slirp", ALL);
+	for (int round = 0; round < 20; round++) {
+		struct netcard_tcp t[5];
+		uint8_t flags;
+		int fd[5];
+
+		for (int i = 0; i < 5; i++)
+			fd[i] = connected(&t[i]);
+		for (int i = 0; i < 5; i++) {
+			netcard_tcp_send(&t[i], TH_ACK, pattern + i, 100, 1460);
+			assert_int_equal(read_all(fd[i], data, 100), 100);
+			assert_memory_equal(data, pattern + i, 100);
+			host_sends(&t[i], fd[i], 3000);
+			netcard_tcp_send(&t[i], TH_RST | TH_ACK, "", 0, 0);
+			for (int n = 0; n < 500 && read(fd[i], &flags, 1) < 0 && errno == EAGAIN;
+			     n++)
+				x100_loop_turn(vcard.loop, 10);
+			close(fd[i]);
+		}
+	}
+}
+
+static void a_peer_that_went_is_no_signal(void **state)
+{
+	struct sigaction action;
+	struct netcard_tcp t;
+	struct linger now = { 1, 0 };
+	int fd;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connected(&t);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+	for (int i = 0; i < 20; i++)
+		netcard_tcp_send(&t, TH_ACK, pattern, 1000, 1460);
+	assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
+	assert_ptr_equal(action.sa_handler, SIG_IGN);
+}
+
+/* ------------------------------------------------------------------ forwards */
+
+static uint16_t ssh_port(void)
+{
+	struct json_object *o = json_object_new_object(), *ssh;
+	unsigned int port = 0;
+
+	x100_net_class.status(nc.backend, o);
+	if (json_object_object_get_ex(o, "ssh", &ssh))
+		assert_int_equal(sscanf(json_object_get_string(ssh), "127.0.0.1:%u", &port), 1);
+	json_object_put(o);
+	return (uint16_t)port;
+}
+
+static void ssh_reaches_port_22_of_the_card(void **state)
+{
+	struct tcphdr tcp;
+	int fd;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connect_to(SOCK_STREAM, ssh_port());
+	netcard_wait_ip(IPPROTO_TCP, &head, frame);
+	memcpy(&tcp, frame + IP_AT + 20, sizeof(tcp));
+	assert_int_equal(ntohs(tcp.th_dport), 22);
+	assert_int_equal(tcp.th_flags, TH_SYN);
+	close(fd);
+}
+
+static void ssh_takes_the_next_free_port(void **state)
+{
+	struct x100_backend *first;
+	struct x100_why why;
+	uint16_t a, b;
+
+	(void)state;
+	nc.env.card_index = 3;
+	assert_int_equal(netcard_try("slirp", &why), X100_OK);
+	a = ssh_port();
+	first = nc.backend;
+	assert_int_equal(x100_net_class.open(&nc.env, "net1", "slirp", &why, &nc.backend), X100_OK);
+	b = ssh_port();
+	assert_in_range(a, 2225, 2324);
+	assert_in_range(b, a + 1, 2324);
+	x100_vpage_free(vcard.page);
+	vcard.page = NULL;
+	x100_net_class.close(first);
+}
+
+static void a_port_that_was_asked_for_is_a_must(void **state)
+{
+	struct x100_why why;
+	char spec[64];
+	uint16_t port;
+	int fd = listener(&port);
+
+	(void)state;
+	snprintf(spec, sizeof(spec), "slirp,ssh=127.0.0.1:%u", port);
+	assert_int_equal(netcard_try(spec, &why), X100_ERR_SYSTEM);
+	assert_non_null(strstr(why.text, "in use"));
+	close(fd);
+	assert_int_equal(netcard_try(spec, &why), X100_OK);
+	assert_int_equal(ssh_port(), port);
+}
+
+static void ssh_can_be_left_out(void **state)
+{
+	struct x100_why why;
+
+	(void)state;
+	assert_int_equal(netcard_try("slirp,ssh=no", &why), X100_OK);
+	assert_int_equal(ssh_port(), 0);
+}
+
+static void ports_are_forwarded(void **state)
+{
+	uint16_t tcp_port, udp_port;
+	int a = bound(SOCK_STREAM, &tcp_port), b = bound(SOCK_DGRAM, &udp_port), fd;
+	struct udphdr udp;
+	struct tcphdr tcp;
+	char spec[96];
+	size_t size;
+
+	(void)state;
+	close(a);
+	close(b);
+	snprintf(spec, sizeof(spec), "slirp,ssh=no,fwd=tcp:%u:80+udp:127.0.0.1:%u:53", tcp_port,
+		 udp_port);
+	begin(spec, ALL);
+	fd = connect_to(SOCK_DGRAM, udp_port);
+	assert_int_equal(write(fd, "hello", 5), 5);
+	size = netcard_wait_ip(IPPROTO_UDP, &head, frame);
+	memcpy(&udp, frame + IP_AT + 20, sizeof(udp));
+	assert_int_equal(ntohs(udp.uh_dport), 53);
+	assert_int_equal(size, IP_AT + 28 + 5);
+	assert_memory_equal(frame + IP_AT + 28, "hello", 5);
+	close(fd);
+	fd = connect_to(SOCK_STREAM, tcp_port);
+	netcard_wait_ip(IPPROTO_TCP, &head, frame);
+	memcpy(&tcp, frame + IP_AT + 20, sizeof(tcp));
+	assert_int_equal(ntohs(tcp.th_dport), 80);
+	close(fd);
+}
+
+static void words_are_checked(void **state)
+{
+	static const char *const bad[] = {
+		"slirp,ssh=",
+		"slirp,ssh=0",
+		"slirp,ssh=host:22",
+		"slirp,net=10.0.2.1/24",
+		"slirp,net=10.0.2.0/28",
+		"slirp,net=10.0.2.0",
+		"slirp,restrict=yes",
+		"slirp,fwd=",
+		"slirp,fwd=tcp",
+		"slirp,fwd=tcp:",
+		"slirp,fwd=tcp:80",
+		"slirp,fwd=tcp:80:",
+		"slirp,fwd=tcp::80",
+		"slirp,fwd=icmp:80:80",
+		"slirp,fwd=tcp:1:2:3",
+		"slirp,fwd=tcp:80:80+",
+		"slirp,fwd=tcp:127.0.0.1:80:65536",
+		"slirp,fwd=udp:1:1+tcp:127.0.0.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1:1:1",
+		"slirp,fwd=tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+"
+		"tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1+tcp:1:1",
+		"slirp,ifname=tap0",
+	};
+	struct x100_why why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (x100_backend_check("net", bad[i], &why) != X100_ERR_ARGUMENT)
+			fail_msg("%s", bad[i]);
+	assert_int_equal(x100_backend_check("net",
+					    "slirp,ssh=10.1.1.1:99,net=192.168.0.0/16,restrict,"
+					    "fwd=udp:0.0.0.0:1:1+tcp:80:80,mtu=1500",
+					    &why),
+			 X100_OK);
+}
+
+static void restricted_card_reaches_nothing(void **state)
+{
+	struct netcard_tcp t = { .local = 4444, .seq = 1 };
+	int fd = listener(&t.port), c;
+	uint8_t flags;
+
+	(void)state;
+	begin("slirp,restrict", ALL);
+	t.to = nc.host;
+	netcard_tcp_send(&t, TH_SYN, "", 0, 0);
+	netcard_tcp_receive(&t, &flags, data);
+	assert_true(flags & TH_RST);
+	c = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
+	assert_int_equal(c, -1);
+	close(fd);
+}
+
+/* ------------------------------------------------------------------ buffers, resets, time */
+
+/* A connection at full speed into a card that then takes no more; returns what the host wrote last. */
+static size_t starve(struct netcard_tcp *t, int *fd)
+{
+	size_t sent = 0;
+
+	/* 40 buffers, one for each segment, are less than the window of 64 KiB. */
+	netcard_start("slirp,mtu=1500", PLAIN, 40, 2048);
+	netcard_arp();
+	*fd = connected(t);
+	host_sends(t, *fd, 300000);
+	for (int i = 0; i < 100; i++) {
+		ssize_t n = write(*fd, pattern + sent, sizeof(pattern) - sent);
+
+		if (n > 0)
+			sent += (size_t)n;
+		x100_loop_turn(vcard.loop, 1);
+	}
+	assert_true(((struct net *)nc.backend)->starved);
+	return sent;
+}
+
+static void host_is_not_read_for_a_card_without_buffers(void **state)
+{
+	struct netcard_tcp t;
+	size_t sent, received = 0;
+	uint8_t flags;
+	int fd;
+
+	(void)state;
+	sent = starve(&t, &fd);
+	assert_true(((struct net *)nc.backend)->waiting_bytes < 64 << 10);
+	while (received < sent)
+		received += netcard_tcp_receive(&t, &flags, data + received);
+	assert_memory_equal(data, pattern, sent);
+	assert_int_equal(netcard_count("dropped.no-buffers"), 0);
+	close(fd);
+}
+
+static void a_starved_card_costs_no_time(void **state)
+{
+	struct netcard_tcp t;
+	unsigned int turns = 0;
+	uint64_t end;
+	int fd;
+
+	(void)state;
+	starve(&t, &fd);
+	end = x100_loop_now(vcard.loop) + 300 * X100_NS_PER_MS;
+	for (; x100_loop_now(vcard.loop) < end; turns++)
+		x100_loop_turn(vcard.loop, 100);
+	assert_in_range(turns, 1, 10);
+	close(fd);
+}
+
+static void a_new_driver_goes_on(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connected(&t);
+	assert_int_equal(write(fd, pattern, 1000), 1000);
+	netcard_probe(ALL, 100, 2048);
+	netcard_arp();
+	close(fd);
+	fd = connected(&t);
+	host_sends(&t, fd, 10000);
+	close(fd);
+}
+
+static void removal_with_connections_is_clean(void **state)
+{
+	struct netcard_tcp t;
+	int fd;
+	uint8_t byte;
+
+	(void)state;
+	begin("slirp", ALL);
+	fd = connected(&t);
+	x100_vpage_free(vcard.page);
+	vcard.page = NULL;
+	x100_net_class.close(nc.backend);
+	nc.backend = NULL;
+	assert_true(read(fd, &byte, 1) <= 0);
+	x100_loop_turn(vcard.loop, 10);
+	close(fd);
+}
+
+static void nothing_wakes_a_quiet_network(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	begin("slirp", ALL);
+	/* From here on time only passes in the loop's waits. */
+	fake.now = x100_loop_now(vcard.loop);
+	x100_loop_set_clock(vcard.loop, &fake_clock);
+	vcard_run(310 * 1000);
+	start = fake.now;
+	x100_loop_turn(vcard.loop, 200 * 1000);
+	assert_int_equal(fake.now - start, 200 * X100_NS_PER_SEC);
+}
+
+/* ------------------------------------------------------------------ merging */
+
+static struct slirp_merge merge;
+
+/* A segment as libslirp makes them: @size bytes at sequence number @seq. */
+static size_t segment(uint32_t seq, size_t size, uint8_t flags, uint16_t window)
+{
+	struct tcphdr tcp = {
+		.th_sport = htons(80),
+		.th_dport = htons(5000),
+		.th_seq = htonl(seq),
+		.th_ack = htonl(99),
+		.th_off = 5,
+		.th_flags = flags,
+		.th_win = htons(window),
+	};
+	static uint8_t payload[NET_FRAME_MAX];
+
+	memcpy(payload, &tcp, sizeof(tcp));
+	memcpy(payload + sizeof(tcp), pattern + (seq & 0xFFFF), size);
+	return netcard_ip(frame, IPPROTO_TCP, nc.host, payload, sizeof(tcp) + size);
+}
+
+static bool add(uint32_t seq, size_t size, uint8_t flags)
+{
+	return slirp_merge_add(&merge, frame, segment(seq, size, flags, 1000));
+}
+
+static int setup_merge(void **state)
+{
+	memset(&merge, 0, sizeof(merge));
+	return setup(state);
+}
+
+static void segments_become_one_packet(void **state)
+{
+	struct tcphdr tcp;
+	struct ip ip;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5; i++)
+		assert_true(add(i * 1000, i < 4 ? 1000 : 77, i < 4 ? TH_ACK : TH_ACK | TH_PUSH));
+	slirp_merge_finish(&merge, &head.hdr);
+	assert_int_equal(merge.size, IP_AT + 40 + 4077);
+	assert_int_equal(head.hdr.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(head.hdr.gso_size, 1000);
+	assert_int_equal(head.hdr.hdr_len, IP_AT + 40);
+	assert_int_equal(head.hdr.csum_offset, 16);
+	assert_true(netcard_sums_hold(&head, merge.frame, merge.size));
+	assert_memory_equal(merge.frame + IP_AT + 40, pattern, 4077);
+	memcpy(&ip, merge.frame + IP_AT, sizeof(ip));
+	memcpy(&tcp, merge.frame + IP_AT + 20, sizeof(tcp));
+	assert_int_equal(ntohs(ip.ip_len), 4117);
+	assert_int_equal(tcp.th_flags, TH_ACK | TH_PUSH);
+	assert_int_equal(ntohl(tcp.th_seq), 0);
+}
+
+static void single_segment_stays_as_it_is(void **state)
+{
+	(void)state;
+	assert_true(add(5, 100, TH_ACK));
+	slirp_merge_finish(&merge, &head.hdr);
+	assert_int_equal(head.hdr.flags, VIRTIO_NET_HDR_F_DATA_VALID);
+	assert_int_equal(head.hdr.gso_type, 0);
+	assert_memory_equal(merge.frame, frame, merge.size);
+}
+
+static void only_what_belongs_together_is_merged(void **state)
+{
+	static const struct {
+		uint32_t seq;
+		size_t size;
+		uint8_t flags;
+		bool merged;
+	} next[] = {
+		{ 1000, 1000, TH_ACK, true },
+		{ 1000, 1, TH_ACK | TH_PUSH, true },
+		{ 1001, 1000, TH_ACK, false },
+		{ 999, 1000, TH_ACK, false },
+		{ 0, 1000, TH_ACK, false },
+		{ 1000, 1001, TH_ACK, false },
+		{ 1000, 0, TH_ACK, false },
+		{ 1000, 1000, TH_ACK | TH_FIN, false },
+		{ 1000, 1000, TH_ACK | TH_RST, false },
+		{ 1000, 1000, TH_ACK | TH_URG, false },
+		{ 1000, 1000, TH_SYN, false },
+		{ 1000, 1000, 0, false },
+	};
+	/* A byte of the frame that makes it another stream's, or something else. */
+	static const unsigned int bytes[] = { 0,  6,  12,         13,      14,      15,
+					      20, 21, 22,         23,      26,      30,
+					      34, 36, 34 + 8 + 3, 34 + 12, 34 + 14, IP_AT + 3 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(next) / sizeof(next[0]); i++) {
+		merge.size = 0;
+		assert_true(add(0, 1000, TH_ACK));
+		if (add(next[i].seq, next[i].size, next[i].flags) != next[i].merged)
+			fail_msg("case %zu", i);
+	}
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+		size_t size;
+
+		merge.size = 0;
+		assert_true(add(0, 1000, TH_ACK));
+		size = segment(1000, 1000, TH_ACK, 1000);
+		frame[bytes[i]] ^= 0x20;
+		if (slirp_merge_add(&merge, frame, size))
+			fail_msg("byte %u", bytes[i]);
+	}
+	/* A short one and one with PSH are the last. */
+	merge.size = 0;
+	assert_true(add(0, 1000, TH_ACK));
+	assert_true(add(1000, 500, TH_ACK));
+	assert_false(add(1500, 500, TH_ACK));
+	merge.size = 0;
+	assert_true(add(0, 1000, TH_ACK | TH_PUSH));
+	assert_false(add(1000, 1000, TH_ACK));
+}
+
+static void merged_packet_stays_an_ip_packet(void **state)
+{
+	uint32_t at = 0;
+
+	(void)state;
+	while (add(at, 8960, TH_ACK))
+		at += 8960;
+	assert_int_equal(at, 7 * 8960);
+	slirp_merge_finish(&merge, &head.hdr);
+	assert_true(netcard_sums_hold(&head, merge.frame, merge.size));
+}
+
+int main(void)
+{
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, netcard_teardown)
+#define MERGE(name) cmocka_unit_test_setup_teardown(name, setup_merge, netcard_teardown)
+	static const struct CMUnitTest tests[] = {
+		TEST(host_answers_pings),
+		TEST(dhcp_gives_an_address),
+		TEST(another_network_has_other_addresses),
+		TEST(card_sends_with_its_own_checksums),
+		TEST(card_leaves_checksums_to_us),
+		TEST(card_sends_packets_to_be_segmented),
+		TEST(host_sends_segments_in_one),
+		TEST(host_sends_single_segments_without_the_feature),
+		TEST(mtu_is_used),
+		TEST(end_of_a_connection_is_passed_on),
+		TEST(nobody_listening_is_a_reset),
+		TEST(many_connections_come_and_go),
+		TEST(a_peer_that_went_is_no_signal),
+		TEST(ssh_reaches_port_22_of_the_card),
+		TEST(ssh_takes_the_next_free_port),
+		TEST(a_port_that_was_asked_for_is_a_must),
+		TEST(ssh_can_be_left_out),
+		TEST(ports_are_forwarded),
+		TEST(words_are_checked),
+		TEST(restricted_card_reaches_nothing),
+		TEST(host_is_not_read_for_a_card_without_buffers),
+		TEST(a_starved_card_costs_no_time),
+		TEST(a_new_driver_goes_on),
+		TEST(removal_with_connections_is_clean),
+		TEST(nothing_wakes_a_quiet_network),
+		MERGE(segments_become_one_packet),
+		MERGE(single_segment_stays_as_it_is),
+		MERGE(only_what_belongs_together_is_merged),
+		MERGE(merged_packet_stays_an_ip_packet),
+	};
+
+	return cmocka_run_group_tests_name("net_slirp", tests, NULL, NULL);
+}
