@@ -144,43 +144,6 @@ static void mic_vdev_free(struct mic_vdev *vd)
 	kfree(vd);
 }
 
-static void mic_vdev_add(struct mic_card *card, const struct devpage_slot *slot)
-{
-	struct mbus_device_id id = { MBUS_DEV_VIRTIO, slot->head.type };
-	struct mic_vdev *vd = kzalloc(sizeof(*vd), GFP_KERNEL);
-
-	if (!vd)
-		return;
-	vd->card = card;
-	vd->offset = slot->offset;
-	vd->head = slot->head;
-	vd->desc = card->page + slot->offset;
-	vd->ctrl = vd->desc + x100_vdev_ctrl_offset(&vd->head);
-	vd->c2h_db = (s8)readb(vd->ctrl + offsetof(struct x100_vdev_ctrl, c2h_vdev_db));
-	if (vd->c2h_db < 0 || vd->c2h_db >= X100_HOST_DOORBELLS) {
-		if (report_slot(card, slot->offset))
-			dev_err(card->dev, "device at %u: no doorbell %d\n", slot->offset,
-				vd->c2h_db);
-		kfree(vd);
-		return;
-	}
-	vd->h2c_db = doorbell_get(card);
-	vd->irq = doorbell_irq(vd->h2c_db);
-	list_add_tail(&vd->node, &card->devices);
-
-	/* Its place on the page is a free number as well. */
-	vd->mbdev = mbus_register_device(card->dev, id, slot->offset / 8, &mic_hw_ops, x100_mmio,
-					 vd);
-	if (IS_ERR(vd->mbdev)) {
-		if (report_slot(card, slot->offset))
-			dev_err(card->dev, "device at %u: %ld\n", slot->offset,
-				PTR_ERR(vd->mbdev));
-		mic_vdev_free(vd);
-		return;
-	}
-	clear_bit(slot->offset / 8, card->reported);
-}
-
 /* Give its slot back to the host, which may use it again as soon as it sees guest_ack. */
 static void mic_vdev_release_slot(struct mic_vdev *vd)
 {
@@ -230,6 +193,9 @@ static void mic_vdev_update(struct mic_vdev *vd)
 		mic_vdev_free(vd);
 		break;
 	case X100_CHANGE_CONFIG:
+		/* Once acknowledged, the flag may be gone at any moment. */
+		if (acked)
+			break;
 		if (vd->config_changed)
 			vd->config_changed(vd);
 		mic_vdev_store(vd, guest_ack, 1);
@@ -244,6 +210,45 @@ static void mic_vdev_update(struct mic_vdev *vd)
 		mic_vdev_store(vd, guest_ack, 1);
 		break;
 	}
+}
+
+static void mic_vdev_add(struct mic_card *card, const struct devpage_slot *slot)
+{
+	struct mbus_device_id id = { MBUS_DEV_VIRTIO, slot->head.type };
+	struct mic_vdev *vd = kzalloc(sizeof(*vd), GFP_KERNEL);
+
+	if (!vd)
+		return;
+	vd->card = card;
+	vd->offset = slot->offset;
+	vd->head = slot->head;
+	vd->desc = card->page + slot->offset;
+	vd->ctrl = vd->desc + x100_vdev_ctrl_offset(&vd->head);
+	vd->c2h_db = (s8)readb(vd->ctrl + offsetof(struct x100_vdev_ctrl, c2h_vdev_db));
+	if (vd->c2h_db < 0 || vd->c2h_db >= X100_HOST_DOORBELLS) {
+		if (report_slot(card, slot->offset))
+			dev_err(card->dev, "device at %u: no doorbell %d\n", slot->offset,
+				vd->c2h_db);
+		kfree(vd);
+		return;
+	}
+	vd->h2c_db = doorbell_get(card);
+	vd->irq = doorbell_irq(vd->h2c_db);
+	list_add_tail(&vd->node, &card->devices);
+
+	/* Its place on the page is a free number as well. */
+	vd->mbdev = mbus_register_device(card->dev, id, slot->offset / 8, &mic_hw_ops, x100_mmio,
+					 vd);
+	if (IS_ERR(vd->mbdev)) {
+		if (report_slot(card, slot->offset))
+			dev_err(card->dev, "device at %u: %ld\n", slot->offset,
+				PTR_ERR(vd->mbdev));
+		mic_vdev_free(vd);
+		return;
+	}
+	clear_bit(slot->offset / 8, card->reported);
+	/* One scan may be the answer to two doorbells: the host may want it back already. */
+	mic_vdev_update(vd);
 }
 
 static struct mic_vdev *mic_card_overlap(struct mic_card *card, const struct devpage_slot *slot)
