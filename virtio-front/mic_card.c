@@ -205,9 +205,10 @@ static void mic_vdev_update(struct mic_vdev *vd)
 		if (acked)
 			break;
 		publish_config_doorbell(card);
-		if (vd->resume && vd->resume(vd))
-			break;
-		mic_vdev_store(vd, guest_ack, 1);
+		if (vd->resume)
+			vd->resume(vd);
+		else
+			mic_vdev_store(vd, guest_ack, 1);
 		break;
 	}
 }

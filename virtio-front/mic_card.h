@@ -29,10 +29,10 @@ struct mic_vdev {
 
 	/*
 	 * Set by the transport while it is bound, called from the core's work: the config space has
-	 * changed; the host is new and knows nothing (0 or a negative errno).
+	 * changed; the host is new and knows nothing, tell it all and set guest_ack.
 	 */
 	void (*config_changed)(struct mic_vdev *vd);
-	int (*resume)(struct mic_vdev *vd);
+	void (*resume)(struct mic_vdev *vd);
 };
 
 /* Ring the host. What it is to see by then has been stored twice (x100-abi.md 2.9). */

@@ -352,10 +352,13 @@ static int resume_queues(void *data)
 		if (vm->queue[i].vq)
 			ret = virtqueue_resume(vm->queue[i].vq, drop);
 	}
+	/* Before any CPU can wait for the host with a lock held that this one wants. */
+	if (!ret)
+		mic_vdev_store(vm->vd, CTRL(vm->vd, guest_ack), 1);
 	return ret;
 }
 
-static int vm_resume(struct mic_vdev *vd)
+static void vm_resume(struct mic_vdev *vd)
 {
 	struct virtio_mic *vm = dev_get_drvdata(&vd->mbdev->dev);
 	unsigned int i;
@@ -371,7 +374,7 @@ static int vm_resume(struct mic_vdev *vd)
 		if (config.address != q->address || config.num != q->num ||
 		    !devpage_trailer_valid(q->ring, q->num, vd->head.type, i)) {
 			dev_err(&vd->mbdev->dev, "queue %u: host came back with another ring\n", i);
-			return -EINVAL;
+			return;
 		}
 		write_used_address(vm, i);
 	}
@@ -382,7 +385,7 @@ static int vm_resume(struct mic_vdev *vd)
 	ret = stop_machine(resume_queues, vm, NULL);
 	if (ret) {
 		dev_err(&vd->mbdev->dev, "queues cannot go on: %d\n", ret);
-		return ret;
+		return;
 	}
 	dev_info(&vd->mbdev->dev, "host is back\n");
 
@@ -392,7 +395,6 @@ static int vm_resume(struct mic_vdev *vd)
 	vm_doorbell(vd->irq, vm);
 	local_irq_enable();
 	local_bh_enable();
-	return 0;
 }
 
 static void virtio_mic_release(struct device *dev)
