@@ -22,12 +22,6 @@ class DaemonFailed(Exception):
     """What went wrong with the daemon, in a sentence."""
 
 
-def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def copy_disk(path, source=DISK):
     """A sparse copy of a disk image, for one card to write to."""
     subprocess.run(["cp", "--sparse=always", "--reflink=auto", source, path], check=True, timeout=60)

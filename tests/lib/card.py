@@ -30,7 +30,7 @@ from pexpect.fdpexpect import fdspawn
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts"))
 
-from x100_daemon import DISK, DaemonProcess, copy_disk, free_port  # noqa: E402,F401
+from x100_daemon import DISK, DaemonProcess, copy_disk  # noqa: E402,F401
 from x100_model import INITRD, KERNEL, LAUNCHER, TOP, X100, ModelProcess  # noqa: E402,F401
 
 FLASH = os.path.join(TOP, "build/bootstrap/flash.bin")
@@ -271,10 +271,14 @@ class Served(Commands):
         """Removes a device while the card runs."""
         return self.x100("device", "remove", name, status=status)
 
+    def ssh_port(self, name="net0"):
+        """The port of 127.0.0.1 that libslirp forwards to the card's SSH server."""
+        return int(self.devices()[name]["ssh"].rpartition(":")[2])
+
     def ssh(self, command, port=None, options=(), timeout=COMMAND):
-        """Runs a command over SSH, by default on the port that `served()` forwards; the finished process."""
+        """Runs a command over SSH, by default on the port that net0 has forwarded; the finished process."""
         return subprocess.run(
-            ["ssh", "-p", str(port or self.daemon.ssh_ports[self.device]), "-o", "BatchMode=yes",
+            ["ssh", "-p", str(port or self.ssh_port()), "-o", "BatchMode=yes",
              "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
              "-o", f"ConnectTimeout={timeout}", *options, "root@127.0.0.1", command],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
@@ -308,7 +312,6 @@ class Daemon(DaemonProcess):
     """
 
     def __init__(self, cards, **options):
-        self.ssh_ports = {}
         self.disks = {}
         self.models = {name: card[0] if isinstance(card, tuple) else card for name, card in cards.items()}
         super().__init__({}, **options)
@@ -319,10 +322,9 @@ class Daemon(DaemonProcess):
 
     def usual_entries(self, name):
         """What a card is lent in most tests."""
-        self.ssh_ports[name] = free_port()
         self.disks[name] = copy_disk(os.path.join(self.folder, f"{name}.img"))
         return [("boot", "manual"), ("on-restart", "leave"), ("on-crash", "leave"), ("console", "scrollback=256K"),
-                ("net", f"slirp,ssh=127.0.0.1:{self.ssh_ports[name]}"), ("disk", self.disks[name]), ("rng", "yes")]
+                ("net", "slirp"), ("disk", self.disks[name]), ("rng", "yes")]
 
     def __getitem__(self, name):
         return self.cards[name]

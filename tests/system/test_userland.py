@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from card import Shell, copy_disk, free_port, served
+from card import Shell, copy_disk, served
 
 
 @pytest.fixture(name="card")
@@ -148,7 +148,7 @@ def test_scp_copies_both_ways(card, tmp_path):
     ready_for_ssh(card)
     data = os.urandom(300_000)
     (tmp_path / "out").write_bytes(data)
-    port = card.daemon.ssh_ports[card.device]
+    port = card.ssh_port()
     scp = ["scp", "-O", "-q", "-P", str(port), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
            "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
     subprocess.run([*scp, tmp_path / "out", "root@127.0.0.1:/tmp/file"], check=True, timeout=60)
@@ -159,13 +159,12 @@ def test_scp_copies_both_ways(card, tmp_path):
 def test_without_a_word_ssh_lets_in_keys_only(tmp_path):
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=60)
-    port = free_port()
     disk = copy_disk(tmp_path / "disk.img")
-    with served(entries=entries(tmp_path, ("net", f"slirp,ssh=127.0.0.1:{port}"), ("disk", disk))) as card:
+    with served(entries=entries(tmp_path, ("net", "slirp"), ("disk", disk))) as card:
         card.login("--cmdline", "quiet")
         card.wait_mounted()
         ready_for_ssh(card)
-        refused = card.ssh("true", port)
+        refused = card.ssh("true")
         assert refused.returncode == 255 and "Permission denied" in refused.stderr
         public = (tmp_path / "key.pub").read_text().strip()
         card.run(f"mkdir -p /data/root/.ssh && echo '{public}' >/data/root/.ssh/authorized_keys")
@@ -175,7 +174,7 @@ def test_without_a_word_ssh_lets_in_keys_only(tmp_path):
         card.login("--cmdline", "quiet")
         card.wait_mounted()
         ready_for_ssh(card)
-        done = card.ssh("id -un", port, ["-i", str(key), "-o", "IdentitiesOnly=yes"])
+        done = card.ssh("id -un", options=["-i", str(key), "-o", "IdentitiesOnly=yes"])
         assert (done.returncode, done.stdout) == (0, "root\n"), done.stderr
 
 
