@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct netcard nc;
@@ -39,6 +40,9 @@ int netcard_setup(void **state)
 	};
 	nc.address = inet_addr("10.0.2.15");
 	nc.host = inet_addr("10.0.2.2");
+	nc.local = htonl(INADDR_LOOPBACK);
+	for (size_t i = 0; i < sizeof(netcard_pattern); i++)
+		netcard_pattern[i] = (uint8_t)(i * 13 + (i >> 9));
 	return 0;
 }
 
@@ -134,9 +138,10 @@ bool netcard_take(struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame, size_
 	return true;
 }
 
-bool netcard_wait(struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame, size_t *size)
+static bool wait_for(uint64_t ns, struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame,
+		     size_t *size)
 {
-	uint64_t end = x100_loop_now(vcard.loop) + 5 * X100_NS_PER_SEC;
+	uint64_t end = x100_loop_now(vcard.loop) + ns;
 
 	while (!netcard_take(header, frame, size)) {
 		if (x100_loop_now(vcard.loop) > end)
@@ -145,6 +150,11 @@ bool netcard_wait(struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame, size_
 	}
 	vcard_kick(&nc.drv);
 	return true;
+}
+
+bool netcard_wait(struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame, size_t *size)
+{
+	return wait_for(5 * X100_NS_PER_SEC, header, frame, size);
 }
 
 uint64_t netcard_count(const char *path)
@@ -257,16 +267,19 @@ void netcard_arp(void)
 	struct ether_arp a;
 	size_t size;
 
-	send_arp(ARPOP_REQUEST, nc.host, NULL);
-	for (;;) {
-		assert_true(netcard_wait(&h, frame, &size));
-		if (netcard_answer_arp(frame, size) || !is_arp(frame, size, &a) ||
-		    a.arp_op != htons(ARPOP_REPLY))
-			continue;
-		assert_memory_equal(a.arp_spa, &nc.host, 4);
-		memcpy(nc.host_mac, a.arp_sha, 6);
-		return;
+	/* As a card OS does: the first ones are lost when the host's interface only just came up. */
+	for (int tries = 0; tries < 50; tries++) {
+		send_arp(ARPOP_REQUEST, nc.host, NULL);
+		while (wait_for(100 * X100_NS_PER_MS, &h, frame, &size)) {
+			if (netcard_answer_arp(frame, size) || !is_arp(frame, size, &a) ||
+			    a.arp_op != htons(ARPOP_REPLY))
+				continue;
+			assert_memory_equal(a.arp_spa, &nc.host, 4);
+			memcpy(nc.host_mac, a.arp_sha, 6);
+			return;
+		}
 	}
+	fail_msg("the host does not answer ARP");
 }
 
 size_t netcard_wait_ip(uint8_t protocol, struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame)
@@ -393,4 +406,96 @@ void netcard_tcp_connect(struct netcard_tcp *t, uint32_t to, uint16_t port)
 	netcard_tcp_receive(t, &flags, none);
 	assert_int_equal(flags & (TH_SYN | TH_ACK | TH_RST), TH_SYN | TH_ACK);
 	netcard_tcp_send(t, TH_ACK, "", 0, 0);
+}
+
+/* ------------------------------------------------------------------ programs on the host */
+
+uint8_t netcard_pattern[1 << 20], netcard_data[1 << 20];
+
+struct sockaddr_in netcard_local(uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = nc.local,
+	};
+}
+
+int netcard_bound(int type, uint16_t *port)
+{
+	struct sockaddr_in in = netcard_local(0);
+	socklen_t size = sizeof(in);
+	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+int netcard_listener(uint16_t *port)
+{
+	int fd = netcard_bound(SOCK_STREAM, port);
+
+	assert_int_equal(listen(fd, 10), 0);
+	return fd;
+}
+
+static int accept_one(int fd)
+{
+	for (int i = 0; i < 500; i++) {
+		int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (c >= 0)
+			return c;
+		x100_loop_turn(vcard.loop, 10);
+	}
+	fail_msg("nobody connected");
+	return -1;
+}
+
+size_t netcard_read(int fd, uint8_t *to, size_t size)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < 500 && done < size; i++) {
+		ssize_t n = read(fd, to + done, size - done);
+
+		if (!n)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		else
+			x100_loop_turn(vcard.loop, 10);
+	}
+	return done;
+}
+
+int netcard_connected(struct netcard_tcp *t)
+{
+	uint16_t port;
+	int l = netcard_listener(&port), c;
+
+	netcard_tcp_connect(t, nc.host, port);
+	c = accept_one(l);
+	close(l);
+	return c;
+}
+
+void netcard_host_sends(struct netcard_tcp *t, int fd, size_t size)
+{
+	size_t sent = 0, received = 0;
+	uint8_t flags;
+
+	while (received < size) {
+		ssize_t n = sent < size ? write(fd, netcard_pattern + sent, size - sent) : 0;
+
+		if (n > 0)
+			sent += (size_t)n;
+		received += netcard_tcp_receive(t, &flags, netcard_data + received);
+		assert_false(flags & TH_RST);
+		assert_true(received <= size);
+	}
+	assert_memory_equal(netcard_data, netcard_pattern, size);
 }

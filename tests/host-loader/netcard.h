@@ -9,6 +9,7 @@
 #include "vcard.h"
 
 #include <linux/virtio_net.h>
+#include <netinet/in.h>
 
 #include "backend.h"
 #include "net.h"
@@ -25,6 +26,7 @@ struct netcard {
 	uint32_t rx_size; /* of each receive buffer */
 	uint8_t mac[6], host_mac[6];
 	uint32_t address, host; /* network order */
+	uint32_t local;         /* what programs on the host bind to: 127.0.0.1 */
 	char dir[64];
 	unsigned int log_lines;
 	char log[256];
@@ -88,5 +90,21 @@ void netcard_tcp_send(struct netcard_tcp *t, uint8_t flags, const void *data, si
 /* The next segment of the connection; acknowledges data. Returns payload bytes, copied to @data. */
 size_t netcard_tcp_receive(struct netcard_tcp *t, uint8_t *flags, void *data);
 void netcard_tcp_connect(struct netcard_tcp *t, uint32_t to, uint16_t port);
+
+/* ------------------------------------------------------------------ programs on the host */
+
+/* Bytes to be sent, and room for as many that came. */
+extern uint8_t netcard_pattern[1 << 20], netcard_data[1 << 20];
+
+struct sockaddr_in netcard_local(uint16_t port);
+/* A socket bound to a free port, and one that listens. They never block. */
+int netcard_bound(int type, uint16_t *port);
+int netcard_listener(uint16_t *port);
+/* Read @size bytes or up to the end, turning the loop for at most 5 s. */
+size_t netcard_read(int fd, uint8_t *to, size_t size);
+/* A connection of the card to a program on the host, whose end is returned. */
+int netcard_connected(struct netcard_tcp *t);
+/* The host sends @size bytes of the pattern, which the card receives and compares. */
+void netcard_host_sends(struct netcard_tcp *t, int fd, size_t size);
 
 #endif

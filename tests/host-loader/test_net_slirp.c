@@ -25,15 +25,8 @@
 #define ALL   (PLAIN | F(CSUM) | F(GUEST_CSUM) | F(GUEST_TSO4) | F(HOST_TSO4))
 #define IP_AT ETHER_HDR_LEN
 
-static uint8_t frame[NET_FRAME_MAX], pattern[1 << 20], data[1 << 20];
+static uint8_t frame[NET_FRAME_MAX];
 static struct virtio_net_hdr_mrg_rxbuf head;
-
-static int setup(void **state)
-{
-	for (size_t i = 0; i < sizeof(pattern); i++)
-		pattern[i] = (uint8_t)(i * 13 + (i >> 9));
-	return netcard_setup(state);
-}
 
 static void begin(const char *spec, uint32_t features)
 {
@@ -43,105 +36,14 @@ static void begin(const char *spec, uint32_t features)
 
 /* ------------------------------------------------------------------ the host's programs */
 
-static struct sockaddr_in loopback(uint16_t port)
-{
-	return (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-}
-
-/* A socket bound to a free port of 127.0.0.1. */
-static int bound(int type, uint16_t *port)
-{
-	struct sockaddr_in in = loopback(0);
-	socklen_t size = sizeof(in);
-	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&in, size), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
-	*port = ntohs(in.sin_port);
-	return fd;
-}
-
-static int listener(uint16_t *port)
-{
-	int fd = bound(SOCK_STREAM, port);
-
-	assert_int_equal(listen(fd, 10), 0);
-	return fd;
-}
-
-static int accept_one(int fd)
-{
-	for (int i = 0; i < 500; i++) {
-		int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (c >= 0)
-			return c;
-		x100_loop_turn(vcard.loop, 10);
-	}
-	fail_msg("nobody connected");
-	return -1;
-}
-
 /* Start to connect; the other end is the loop's. */
 static int connect_to(int type, uint16_t port)
 {
-	struct sockaddr_in in = loopback(port);
+	struct sockaddr_in in = netcard_local(port);
 	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	assert_true(!connect(fd, (struct sockaddr *)&in, sizeof(in)) || errno == EINPROGRESS);
 	return fd;
-}
-
-static size_t read_all(int fd, uint8_t *to, size_t size)
-{
-	size_t done = 0;
-
-	for (int i = 0; i < 500 && done < size; i++) {
-		ssize_t n = read(fd, to + done, size - done);
-
-		if (!n)
-			break;
-		if (n > 0)
-			done += (size_t)n;
-		else
-			x100_loop_turn(vcard.loop, 10);
-	}
-	return done;
-}
-
-/* A connection of the card to a program on the host. */
-static int connected(struct netcard_tcp *t)
-{
-	uint16_t port;
-	int l = listener(&port), c;
-
-	netcard_tcp_connect(t, nc.host, port);
-	c = accept_one(l);
-	close(l);
-	return c;
-}
-
-/* The host sends @size bytes of the pattern, the card receives them. */
-static void host_sends(struct netcard_tcp *t, int fd, size_t size)
-{
-	size_t sent = 0, received = 0;
-	uint8_t flags;
-
-	while (received < size) {
-		ssize_t n = sent < size ? write(fd, pattern + sent, size - sent) : 0;
-
-		if (n > 0)
-			sent += (size_t)n;
-		received += netcard_tcp_receive(t, &flags, data + received);
-		assert_false(flags & TH_RST);
-		assert_true(received <= size);
-	}
-	assert_memory_equal(data, pattern, size);
 }
 
 /* ------------------------------------------------------------------ what is there */
@@ -233,11 +135,11 @@ static void card_sends_with_its_own_checksums(void **state)
 
 	(void)state;
 	begin("slirp", PLAIN);
-	fd = connected(&t);
+	fd = netcard_connected(&t);
 	for (size_t at = 0; at < 7000; at += 1000)
-		netcard_tcp_send(&t, TH_ACK, pattern + at, 1000, 0);
-	assert_int_equal(read_all(fd, data, 7000), 7000);
-	assert_memory_equal(data, pattern, 7000);
+		netcard_tcp_send(&t, TH_ACK, netcard_pattern + at, 1000, 0);
+	assert_int_equal(netcard_read(fd, netcard_data, 7000), 7000);
+	assert_memory_equal(netcard_data, netcard_pattern, 7000);
 	close(fd);
 }
 
@@ -248,11 +150,12 @@ static void card_leaves_checksums_to_us(void **state)
 
 	(void)state;
 	begin("slirp", ALL);
-	fd = connected(&t);
+	fd = netcard_connected(&t);
 	/* Odd and even sizes. */
 	for (size_t size = 0; size < 64; size++)
-		netcard_tcp_send(&t, TH_ACK, pattern + size * (size + 1) / 2, size + 1, 1460);
-	assert_int_equal(read_all(fd, data, 64 * 65 / 2), 64 * 65 / 2);
+		netcard_tcp_send(&t, TH_ACK, netcard_pattern + size * (size + 1) / 2, size + 1,
+				 1460);
+	assert_int_equal(netcard_read(fd, netcard_data, 64 * 65 / 2), 64 * 65 / 2);
 	close(fd);
 }
 
@@ -264,13 +167,13 @@ static void card_sends_packets_to_be_segmented(void **state)
 
 	(void)state;
 	begin("slirp", ALL);
-	fd = connected(&t);
-	netcard_tcp_send(&t, TH_ACK, pattern, 30001, 1460);
-	assert_int_equal(read_all(fd, data, 30001), 30001);
-	assert_memory_equal(data, pattern, 30001);
-	netcard_tcp_send(&t, TH_ACK, pattern, largest, 8960);
-	assert_int_equal(read_all(fd, data, largest), largest);
-	assert_memory_equal(data, pattern, largest);
+	fd = netcard_connected(&t);
+	netcard_tcp_send(&t, TH_ACK, netcard_pattern, 30001, 1460);
+	assert_int_equal(netcard_read(fd, netcard_data, 30001), 30001);
+	assert_memory_equal(netcard_data, netcard_pattern, 30001);
+	netcard_tcp_send(&t, TH_ACK, netcard_pattern, largest, 8960);
+	assert_int_equal(netcard_read(fd, netcard_data, largest), largest);
+	assert_memory_equal(netcard_data, netcard_pattern, largest);
 	assert_int_equal(netcard_count("dropped.bad-header"), 0);
 	close(fd);
 }
@@ -282,8 +185,8 @@ static void host_sends_segments_in_one(void **state)
 
 	(void)state;
 	begin("slirp,mtu=1500", ALL);
-	fd = connected(&t);
-	host_sends(&t, fd, 300000);
+	fd = netcard_connected(&t);
+	netcard_host_sends(&t, fd, 300000);
 	assert_true(t.gso);
 	assert_true(t.largest > 10000);
 	close(fd);
@@ -296,8 +199,8 @@ static void host_sends_single_segments_without_the_feature(void **state)
 
 	(void)state;
 	begin("slirp,mtu=1500", PLAIN);
-	fd = connected(&t);
-	host_sends(&t, fd, 100000);
+	fd = netcard_connected(&t);
+	netcard_host_sends(&t, fd, 100000);
 	assert_int_equal(t.gso, 0);
 	assert_in_range(t.largest, 1400, 1460);
 	close(fd);
@@ -311,8 +214,8 @@ static void mtu_is_used(void **state)
 	(void)state;
 	begin("slirp", PLAIN);
 	assert_int_equal(netcard_count("mtu"), 9000);
-	fd = connected(&t);
-	host_sends(&t, fd, 100000);
+	fd = netcard_connected(&t);
+	netcard_host_sends(&t, fd, 100000);
 	assert_in_range(t.largest, 8900, 8960);
 	close(fd);
 }
@@ -325,28 +228,28 @@ static void end_of_a_connection_is_passed_on(void **state)
 
 	(void)state;
 	begin("slirp", ALL);
-	fd = connected(&t);
+	fd = netcard_connected(&t);
 	netcard_tcp_send(&t, TH_ACK | TH_FIN, "", 0, 0);
 	for (int i = 0; i < 500 && read(fd, &byte, 1) != 0; i++)
 		x100_loop_turn(vcard.loop, 10);
 	assert_int_equal(read(fd, &byte, 1), 0);
 	close(fd);
 	while (!(flags & (TH_FIN | TH_RST)))
-		netcard_tcp_receive(&t, &flags, data);
+		netcard_tcp_receive(&t, &flags, netcard_data);
 }
 
 static void nobody_listening_is_a_reset(void **state)
 {
 	struct netcard_tcp t = { .to = nc.host, .local = 4444, .seq = 1 };
 	uint8_t flags;
-	int fd = bound(SOCK_STREAM, &t.port);
+	int fd = netcard_bound(SOCK_STREAM, &t.port);
 
 	(void)state;
 	close(fd);
 	begin("slirp", ALL);
 	netcard_tcp_send(&t, TH_SYN, "", 0, 0);
 	t.to = nc.host;
-	netcard_tcp_receive(&t, &flags, data);
+	netcard_tcp_receive(&t, &flags, netcard_data);
 	assert_true(flags & TH_RST);
 }
 
@@ -360,12 +263,12 @@ static void many_connections_come_and_go(void **state)
 		int fd[5];
 
 		for (int i = 0; i < 5; i++)
-			fd[i] = connected(&t[i]);
+			fd[i] = netcard_connected(&t[i]);
 		for (int i = 0; i < 5; i++) {
-			netcard_tcp_send(&t[i], TH_ACK, pattern + i, 100, 1460);
-			assert_int_equal(read_all(fd[i], data, 100), 100);
-			assert_memory_equal(data, pattern + i, 100);
-			host_sends(&t[i], fd[i], 3000);
+			netcard_tcp_send(&t[i], TH_ACK, netcard_pattern + i, 100, 1460);
+			assert_int_equal(netcard_read(fd[i], netcard_data, 100), 100);
+			assert_memory_equal(netcard_data, netcard_pattern + i, 100);
+			netcard_host_sends(&t[i], fd[i], 3000);
 			netcard_tcp_send(&t[i], TH_RST | TH_ACK, "", 0, 0);
 			for (int n = 0; n < 500 && read(fd[i], &flags, 1) < 0 && errno == EAGAIN;
 			     n++)
@@ -384,11 +287,11 @@ static void a_peer_that_went_is_no_signal(void **state)
 
 	(void)state;
 	begin("slirp", ALL);
-	fd = connected(&t);
+	fd = netcard_connected(&t);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
 	for (int i = 0; i < 20; i++)
-		netcard_tcp_send(&t, TH_ACK, pattern, 1000, 1460);
+		netcard_tcp_send(&t, TH_ACK, netcard_pattern, 1000, 1460);
 	assert_int_equal(sigaction(SIGPIPE, NULL, &action), 0);
 	assert_ptr_equal(action.sa_handler, SIG_IGN);
 }
@@ -447,7 +350,7 @@ static void a_port_that_was_asked_for_is_a_must(void **state)
 	struct x100_why why;
 	char spec[64];
 	uint16_t port;
-	int fd = listener(&port);
+	int fd = netcard_listener(&port);
 
 	(void)state;
 	snprintf(spec, sizeof(spec), "slirp,ssh=127.0.0.1:%u", port);
@@ -470,7 +373,7 @@ static void ssh_can_be_left_out(void **state)
 static void ports_are_forwarded(void **state)
 {
 	uint16_t tcp_port, udp_port;
-	int a = bound(SOCK_STREAM, &tcp_port), b = bound(SOCK_DGRAM, &udp_port), fd;
+	int a = netcard_bound(SOCK_STREAM, &tcp_port), b = netcard_bound(SOCK_DGRAM, &udp_port), fd;
 	struct udphdr udp;
 	struct tcphdr tcp;
 	char spec[96];
@@ -538,14 +441,14 @@ static void words_are_checked(void **state)
 static void restricted_card_reaches_nothing(void **state)
 {
 	struct netcard_tcp t = { .local = 4444, .seq = 1 };
-	int fd = listener(&t.port), c;
+	int fd = netcard_listener(&t.port), c;
 	uint8_t flags;
 
 	(void)state;
 	begin("slirp,restrict", ALL);
 	t.to = nc.host;
 	netcard_tcp_send(&t, TH_SYN, "", 0, 0);
-	netcard_tcp_receive(&t, &flags, data);
+	netcard_tcp_receive(&t, &flags, netcard_data);
 	assert_true(flags & TH_RST);
 	c = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
 	assert_int_equal(c, -1);
@@ -562,10 +465,10 @@ static size_t starve(struct netcard_tcp *t, int *fd)
 	/* 40 buffers, one for each segment, are less than the window of 64 KiB. */
 	netcard_start("slirp,mtu=1500", PLAIN, 40, 2048);
 	netcard_arp();
-	*fd = connected(t);
-	host_sends(t, *fd, 300000);
+	*fd = netcard_connected(t);
+	netcard_host_sends(t, *fd, 300000);
 	for (int i = 0; i < 100; i++) {
-		ssize_t n = write(*fd, pattern + sent, sizeof(pattern) - sent);
+		ssize_t n = write(*fd, netcard_pattern + sent, sizeof(netcard_pattern) - sent);
 
 		if (n > 0)
 			sent += (size_t)n;
@@ -586,8 +489,8 @@ static void host_is_not_read_for_a_card_without_buffers(void **state)
 	sent = starve(&t, &fd);
 	assert_true(((struct net *)nc.backend)->waiting_bytes < 64 << 10);
 	while (received < sent)
-		received += netcard_tcp_receive(&t, &flags, data + received);
-	assert_memory_equal(data, pattern, sent);
+		received += netcard_tcp_receive(&t, &flags, netcard_data + received);
+	assert_memory_equal(netcard_data, netcard_pattern, sent);
 	assert_int_equal(netcard_count("dropped.no-buffers"), 0);
 	close(fd);
 }
@@ -615,13 +518,13 @@ static void a_new_driver_goes_on(void **state)
 
 	(void)state;
 	begin("slirp", ALL);
-	fd = connected(&t);
-	assert_int_equal(write(fd, pattern, 1000), 1000);
+	fd = netcard_connected(&t);
+	assert_int_equal(write(fd, netcard_pattern, 1000), 1000);
 	netcard_probe(ALL, 100, 2048);
 	netcard_arp();
 	close(fd);
-	fd = connected(&t);
-	host_sends(&t, fd, 10000);
+	fd = netcard_connected(&t);
+	netcard_host_sends(&t, fd, 10000);
 	close(fd);
 }
 
@@ -633,7 +536,7 @@ static void removal_with_connections_is_clean(void **state)
 
 	(void)state;
 	begin("slirp", ALL);
-	fd = connected(&t);
+	fd = netcard_connected(&t);
 	x100_vpage_free(vcard.page);
 	vcard.page = NULL;
 	x100_net_class.close(nc.backend);
@@ -677,7 +580,7 @@ static size_t segment(uint32_t seq, size_t size, uint8_t flags, uint16_t window)
 	static uint8_t payload[NET_FRAME_MAX];
 
 	memcpy(payload, &tcp, sizeof(tcp));
-	memcpy(payload + sizeof(tcp), pattern + (seq & 0xFFFF), size);
+	memcpy(payload + sizeof(tcp), netcard_pattern + (seq & 0xFFFF), size);
 	return netcard_ip(frame, IPPROTO_TCP, nc.host, payload, sizeof(tcp) + size);
 }
 
@@ -689,7 +592,7 @@ static bool add(uint32_t seq, size_t size, uint8_t flags)
 static int setup_merge(void **state)
 {
 	memset(&merge, 0, sizeof(merge));
-	return setup(state);
+	return netcard_setup(state);
 }
 
 static void segments_become_one_packet(void **state)
@@ -707,7 +610,7 @@ static void segments_become_one_packet(void **state)
 	assert_int_equal(head.hdr.hdr_len, IP_AT + 40);
 	assert_int_equal(head.hdr.csum_offset, 16);
 	assert_true(netcard_sums_hold(&head, merge.frame, merge.size));
-	assert_memory_equal(merge.frame + IP_AT + 40, pattern, 4077);
+	assert_memory_equal(merge.frame + IP_AT + 40, netcard_pattern, 4077);
 	memcpy(&ip, merge.frame + IP_AT, sizeof(ip));
 	memcpy(&tcp, merge.frame + IP_AT + 20, sizeof(tcp));
 	assert_int_equal(ntohs(ip.ip_len), 4117);
@@ -792,7 +695,7 @@ static void merged_packet_stays_an_ip_packet(void **state)
 
 int main(void)
 {
-#define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, netcard_teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, netcard_setup, netcard_teardown)
 #define MERGE(name) cmocka_unit_test_setup_teardown(name, setup_merge, netcard_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(host_answers_pings),
