@@ -47,6 +47,7 @@ enum misdeed {
 	BAD_REGION,     /* areas outside the region */
 	WHOLE_REGION,   /* mappable without areas */
 	NO_FD,          /* mappable, but without a file */
+	STALLS,         /* takes nothing more from its socket */
 };
 
 static struct {
@@ -54,7 +55,7 @@ static struct {
 	int listener;
 	int memory; /* memfd behind BAR0 */
 	uint32_t reg;
-	unsigned int irqs, irq_messages, dma_maps, refusals;
+	unsigned int irqs, irq_messages, dma_maps, refusals, posted;
 	int irq_fd[16];
 	pthread_t thread;
 	char path[64];
@@ -281,7 +282,10 @@ static bool answer(int fd, const struct vfu_header *h, const uint8_t *body, cons
 					(off_t)(access.offset + PAGE));
 		else
 			memcpy(&server.reg, body + sizeof(access), 4);
-		reply(fd, h, &access, sizeof(access), -1, 0);
+		if (h->flags & VFU_NO_REPLY)
+			server.posted++;
+		else
+			reply(fd, h, &access, sizeof(access), -1, 0);
 		return true;
 	case VFU_DMA_MAP:
 		if (fd_count == 1)
@@ -329,6 +333,12 @@ static void *serve(void *arg)
 			break;
 		if (server.misdeed == SILENT)
 			continue;
+		if (server.misdeed == STALLS) {
+			struct pollfd end = { .fd = server.listener, .events = POLLIN };
+
+			poll(&end, 1, 60000);
+			break;
+		}
 		go_on = server.misdeed != CLOSES && answer(fd, &h, body, fds, fd_count);
 		for (unsigned int i = 0; i < fd_count; i++)
 			close(fds[i]);
@@ -410,6 +420,51 @@ static void registers_are_read_and_written(void **state)
 	assert_int_equal(ops->write32(dev, X100_REGION_MMIO, 0x14010, 0x12345678), X100_OK);
 	assert_int_equal(ops->read32(dev, X100_REGION_MMIO, 0x14010, &value), X100_OK);
 	assert_int_equal(value, 0x12345678);
+	ops->close(dev);
+}
+
+static void posted_writes_arrive_in_order_without_answers(void **state)
+{
+	void *dev = open_ok();
+	uint32_t value;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(ops->post32(dev, X100_REGION_MMIO, 0x1B180, i), X100_OK);
+	assert_int_equal(ops->read32(dev, X100_REGION_MMIO, 0x1B180, &value), X100_OK);
+	assert_int_equal(value, 999);
+	assert_int_equal(server.posted, 1000);
+	ops->close(dev);
+}
+
+static void posting_to_a_server_that_stalls_has_a_deadline(void **state)
+{
+	void *dev = open_ok();
+	int ret;
+
+	(void)state;
+	server.misdeed = STALLS;
+	do
+		ret = ops->post32(dev, X100_REGION_MMIO, 0x1B180, 0);
+	while (!ret);
+	assert_int_equal(ret, X100_ERR_NO_ANSWER);
+	assert_int_equal(ops->post32(dev, X100_REGION_MMIO, 0x1B180, 0), X100_ERR_GONE);
+	ops->close(dev);
+}
+
+static void a_server_that_goes_hangs_up(void **state)
+{
+	void *dev = open_ok();
+	struct pollfd p = { .fd = ops->hangup_fd(dev), .events = POLLRDHUP };
+	uint32_t value;
+
+	(void)state;
+	assert_int_equal(poll(&p, 1, 0), 0);
+	server.misdeed = DIES_READING;
+	assert_int_equal(ops->read32(dev, X100_REGION_MMIO, 0, &value), X100_ERR_GONE);
+	assert_int_equal(poll(&p, 1, 1000), 1);
+	assert_true(p.revents & POLLRDHUP);
+	assert_int_equal(ops->post32(dev, X100_REGION_MMIO, 0, 0), X100_ERR_GONE);
 	ops->close(dev);
 }
 
@@ -744,6 +799,9 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
 	static const struct CMUnitTest tests[] = {
 		T(registers_are_read_and_written),
+		T(posted_writes_arrive_in_order_without_answers),
+		T(posting_to_a_server_that_stalls_has_a_deadline),
+		T(a_server_that_goes_hangs_up),
 		T(the_aperture_is_mapped_where_it_may_be),
 		T(a_region_without_areas_may_be_mapped_whole),
 		T(without_a_file_nothing_is_mapped),
