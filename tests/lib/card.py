@@ -271,12 +271,16 @@ class Served(Commands):
         """Removes a device while the card runs."""
         return self.x100("device", "remove", name, status=status)
 
+    def wait_ssh(self, timeout=COMMAND):
+        """Until the card's SSH server runs."""
+        self.run("until [ -e /run/dropbear.pid ]; do usleep 50000; done", timeout=timeout)
+
     def ssh_port(self, name="net0"):
         """The port of 127.0.0.1 that libslirp forwards to the card's SSH server."""
         return int(self.devices()[name]["ssh"].rpartition(":")[2])
 
     def ssh(self, command, port=None, options=(), timeout=COMMAND):
-        """Runs a command over SSH, by default on the port that net0 has forwarded; the finished process."""
+        """Runs a command over SSH, by default on the port that net0 has forwarded; the finished process. wait_ssh() comes before."""
         return subprocess.run(
             ["ssh", "-p", str(port or self.ssh_port()), "-o", "BatchMode=yes",
              "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",

@@ -131,21 +131,16 @@ def test_shutdown_unmounts_the_disk(card, command):
 
 # SSH
 
-def ready_for_ssh(card):
-    card.address()
-    card.run("until [ -e /run/dropbear.pid ]; do usleep 50000; done")
-
-
 def test_ssh_runs_a_command_and_keeps_its_key_on_the_disk(card):
     card.wait_mounted()
-    ready_for_ssh(card)
+    card.wait_ssh()
     done = card.ssh("uname -n; exit 5")
     assert (done.returncode, done.stdout) == (5, "x100\n"), done.stderr
     assert "dropbear_ed25519_host_key" in card.run("ls /data/dropbear")
 
 
 def test_scp_copies_both_ways(card, tmp_path):
-    ready_for_ssh(card)
+    card.wait_ssh()
     data = os.urandom(300_000)
     (tmp_path / "out").write_bytes(data)
     port = card.ssh_port()
@@ -163,7 +158,7 @@ def test_without_a_word_ssh_lets_in_keys_only(tmp_path):
     with served(entries=entries(tmp_path, ("net", "slirp"), ("disk", disk))) as card:
         card.login("--cmdline", "quiet")
         card.wait_mounted()
-        ready_for_ssh(card)
+        card.wait_ssh()
         refused = card.ssh("true")
         assert refused.returncode == 255 and "Permission denied" in refused.stderr
         public = (tmp_path / "key.pub").read_text().strip()
@@ -173,7 +168,7 @@ def test_without_a_word_ssh_lets_in_keys_only(tmp_path):
         card.wait_state("off")
         card.login("--cmdline", "quiet")
         card.wait_mounted()
-        ready_for_ssh(card)
+        card.wait_ssh()
         done = card.ssh("id -un", options=["-i", str(key), "-o", "IdentitiesOnly=yes"])
         assert (done.returncode, done.stdout) == (0, "root\n"), done.stderr
 
