@@ -136,7 +136,7 @@ void x100_vpage_free(struct x100_vpage *page);
 /*
  * The card is about to be reset, or was found reset: every device is stopped on this side and waits,
  * untouched by the card, for the next boot (x100-abi.md 2.11 "Host stop", without its waits).
- * x100_push() and x100_reset() call it.
+ * x100_push() and x100_reset() call it. NULL is fine.
  */
 void x100_vpage_card_reset(struct x100_vpage *page);
 
@@ -155,7 +155,8 @@ void x100_vpage_on_state(struct x100_vpage *page, void (*changed)(void *arg), vo
  *
  * Errors: STATE when @state does not fit the card (it was reset meanwhile, or is another one): the caller
  * then takes x100_vpage_new(); RESUME when the card OS cannot take a restarted host back: it has to
- * be reset; transport errors.
+ * be reset; transport errors. Of x100_vpage_resume_go(): STATE, MEMORY, transport errors; the page is
+ * good for x100_vpage_free() only then.
  */
 int x100_vpage_resume(struct x100_card *card, struct x100_loop *loop,
 		      const struct x100_vpage_params *params, const char *state,

@@ -419,6 +419,9 @@ int x100_push(struct x100_card *card, const struct x100_push *push, struct x100_
 	memset(result, 0, sizeof(*result));
 	begin_step(&p, X100_PUSH_CHECK);
 	ret = make_ready(&p);
+	/* A card that was reset by others: nothing may write to its memory any more. */
+	if (!ret)
+		x100_vpage_card_reset(card->vpage);
 	if (!ret)
 		ret = read_memory_size(&p);
 	if (!ret)

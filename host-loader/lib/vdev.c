@@ -415,16 +415,22 @@ static void finish_removal(struct x100_vdev *dev, int error)
 		dev->removed(dev->removed_arg, error);
 }
 
-static void start_config(struct x100_vdev *dev)
+/* Put what changed onto the page. */
+static void store_config(struct x100_vdev *dev)
 {
-	struct vdev_waiter **end = &dev->sent;
-
-	dev->config_wanted = false;
 	for (unsigned int i = 0; i < dev->params.config_size; i++) {
 		if (dev->dirty[i])
 			shared_store8(config_at(dev) + i, dev->config[i]);
 		dev->dirty[i] = false;
 	}
+}
+
+static void start_config(struct x100_vdev *dev)
+{
+	struct vdev_waiter **end = &dev->sent;
+
+	dev->config_wanted = false;
+	store_config(dev);
 	while (*end)
 		end = &(*end)->next;
 	*end = dev->waiting;
@@ -458,6 +464,13 @@ void vdev_start_change(struct x100_vdev *dev, enum vdev_change change, uint64_t 
 /* The next thing that waited for the control byte. */
 static void next_change(struct x100_vdev *dev)
 {
+	if (dev->config_wanted && !dev->live) {
+		/* The driver went meanwhile. */
+		store_config(dev);
+		finish_waiters(&dev->waiting, X100_ERR_NOT_READY);
+	}
+	if (dev->dead || dev->change != CHANGE_NONE)
+		return;
 	if (dev->remove_wanted)
 		vdev_start_change(dev, CHANGE_REMOVE, removal_deadline(dev));
 	else if (dev->config_wanted && dev->live)
@@ -604,10 +617,7 @@ int x100_vdev_config_write(struct x100_vdev *dev, unsigned int offset, const voi
 	if (!dev->live || vdev_removing(dev)) {
 		/* A driver that is being set up may have read the old bytes already. */
 		dev->config_wanted = probing;
-		for (unsigned int i = 0; i < size; i++) {
-			shared_store8(config_at(dev) + offset + i, dev->config[offset + i]);
-			dev->dirty[offset + i] = false;
-		}
+		store_config(dev);
 		free(w);
 		if (done)
 			done(arg, X100_ERR_NOT_READY);

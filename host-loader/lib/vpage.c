@@ -95,7 +95,7 @@ static bool take_from(struct vpage_arena *a, unsigned int pages, struct vpage_me
 			continue;
 		memory->page = i + 1 - pages;
 		memory->pages = pages;
-		memset(&a->used[memory->page], true, pages);
+		memset(&a->used[memory->page], 1, pages);
 		return true;
 	}
 	return false;
@@ -132,7 +132,7 @@ int vpage_memory_take(struct x100_vpage *page, uint32_t size, struct vpage_memor
 void vpage_memory_give(struct x100_vpage *page, struct vpage_memory *memory)
 {
 	if (memory->pages)
-		memset(&page->arena[memory->arena].used[memory->page], false, memory->pages);
+		memset(&page->arena[memory->arena].used[memory->page], 0, memory->pages);
 	memory->pages = 0;
 }
 
@@ -553,13 +553,13 @@ void x100_vpage_card_reset(struct x100_vpage *page)
 static void free_lost(struct x100_vpage *page)
 {
 	for (unsigned int i = 0; i < ARENAS; i++)
-		memset(page->arena[i].used, false, sizeof(page->arena[i].used));
-	page->arena[0].used[0] = true;
+		memset(page->arena[i].used, 0, sizeof(page->arena[i].used));
+	page->arena[0].used[0] = 1;
 	for (const struct x100_vdev *dev = page->devs; dev; dev = dev->next)
 		for (unsigned int q = 0; q < dev->params.queues; q++) {
 			const struct vpage_memory *m = &dev->vq[q].memory;
 
-			memset(&page->arena[m->arena].used[m->page], true, m->pages);
+			memset(&page->arena[m->arena].used[m->page], 1, m->pages);
 		}
 }
 

@@ -86,10 +86,10 @@ static inline void shared_store64(void *at, uint64_t value)
 #define ARENAS      8u
 
 struct vpage_arena {
-	struct x100_dma dma; /* memory NULL: not there */
-	uint64_t address;    /* card address */
-	bool attached;       /* the card may reach it */
-	bool used[ARENA_PAGES];
+	struct x100_dma dma;       /* memory NULL: not there */
+	uint64_t address;          /* card address */
+	bool attached;             /* the card may reach it */
+	uint8_t used[ARENA_PAGES]; /* 1: given out */
 };
 
 /* A run of pages of an arena; pages 0: none. */

@@ -232,7 +232,7 @@ static void read_dev(struct vstate_dev *d, struct json_object *o, const struct x
 		m->page = (unsigned int)get_num(r, "page", 0, ARENA_PAGES - m->pages, ok);
 		d->used_address[q] = (uint64_t)get_num(r, "used", 0, INT64_MAX, ok);
 		if (*ok && (!page->arena[m->arena].dma.memory ||
-			    memchr(&page->arena[m->arena].used[m->page], false, m->pages)))
+			    memchr(&page->arena[m->arena].used[m->page], 0, m->pages)))
 			*ok = false;
 	}
 }

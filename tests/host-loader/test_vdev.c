@@ -589,6 +589,21 @@ static void changes_meanwhile_are_sent_together_afterwards(void **state)
 	assert_int_equal(be.done, 3);
 }
 
+static void a_change_that_waited_ends_when_the_driver_goes(void **state)
+{
+	(void)state;
+	begin_live();
+	assert_int_equal(x100_vdev_config_write(be.dev, 0, "a", 1, vcard_done, &be), X100_OK);
+	assert_int_equal(x100_vdev_config_write(be.dev, 1, "b", 1, vcard_done, &be), X100_OK);
+	vcard_reset(&drv);
+	shared_store8(CTRL(&drv, guest_ack), 1);
+	vcard_kick(&drv);
+	assert_int_equal(be.done, 2);
+	assert_int_equal(be.error, X100_ERR_NOT_READY);
+	assert_int_equal(shared_load8(drv.desc + 41), 'b');
+	assert_int_equal(shared_load8(CTRL(&drv, config_change)), 0);
+}
+
 static void without_a_driver_the_bytes_are_just_stored(void **state)
 {
 	uint8_t bytes[40];
@@ -904,6 +919,7 @@ int main(void)
 		TEST(an_answer_with_a_doorbell_is_seen_at_once),
 		TEST(a_config_change_without_an_answer_ends_after_10_s),
 		TEST(changes_meanwhile_are_sent_together_afterwards),
+		TEST(a_change_that_waited_ends_when_the_driver_goes),
 		TEST(without_a_driver_the_bytes_are_just_stored),
 		TEST(a_driver_that_is_being_set_up_is_told_afterwards),
 		TEST(bytes_outside_the_config_space_are_refused),

@@ -135,6 +135,30 @@ static void a_push_puts_the_page_at_the_cards_disposal(void **state)
 	assert_int_equal(fake_sbox(X100_SBOX_SICE0) & X100_SRC_USED, X100_SRC_USED);
 }
 
+static unsigned int live_while_copying;
+
+static void look_while_copying(void *arg, enum x100_push_step step, uint64_t done, uint64_t all)
+{
+	(void)arg;
+	(void)done;
+	(void)all;
+	if (step == X100_PUSH_IMAGE)
+		live_while_copying += be.starts - be.stops;
+}
+
+static void nothing_is_served_while_a_push_copies(void **state)
+{
+	(void)state;
+	vcard_add(&be, "disk0", 1, 8);
+	vcard_boot();
+	vcard_probe(&drv, 0, 0);
+	image.progress = look_while_copying;
+	push();
+	image.progress = NULL;
+	assert_int_equal(be.stops, 1);
+	assert_int_equal(live_while_copying, 0);
+}
+
 static void a_push_without_a_page_gives_the_card_an_empty_one(void **state)
 {
 	(void)state;
@@ -474,6 +498,7 @@ int main(void)
 		TEST(another_arena_that_cannot_be_mapped_is_an_error_of_adding),
 		TEST(the_hangup_descriptor_is_the_transports),
 		TEST(a_push_puts_the_page_at_the_cards_disposal),
+		TEST(nothing_is_served_while_a_push_copies),
 		TEST(a_push_without_a_page_gives_the_card_an_empty_one),
 		TEST(a_reset_stops_every_device),
 		TEST(nothing_stale_is_on_the_page_after_a_boot),
