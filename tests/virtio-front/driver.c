@@ -7,7 +7,7 @@
 struct drv_plan drv_plan[8];
 struct drv_dev *drv_devs;
 unsigned int drv_probes, drv_removes;
-bool drv_resubmit;
+unsigned int drv_resubmit;
 static unsigned int next_id;
 
 static void request_free(struct drv_request *r)
@@ -105,7 +105,7 @@ unsigned int drv_drain(struct drv_dev *dev, unsigned int queue)
 		r->len = len;
 		dev->done++;
 		verify(r);
-		if (drv_resubmit && !put(r, r->out_size != 0, r->in_size != 0))
+		if (drv_resubmit && drv_resubmit-- && !put(r, r->out_size != 0, r->in_size != 0))
 			virtqueue_kick(dev->vq[queue]);
 	}
 	return n;
@@ -280,7 +280,7 @@ void drv_begin(void)
 		drv_plan[i].queues = i == VIRTIO_ID_NET || i == VIRTIO_ID_CONSOLE ? 2 : 1;
 	drv_devs = NULL;
 	drv_probes = drv_removes = next_id = 0;
-	drv_resubmit = false;
+	drv_resubmit = 0;
 }
 
 void drv_load(void)

@@ -48,7 +48,7 @@ struct drv_plan {
 extern struct drv_plan drv_plan[8]; /* by type */
 extern struct drv_dev *drv_devs;
 extern unsigned int drv_probes, drv_removes;
-extern bool drv_resubmit; /* a completed request is put back at once, as a receive queue does */
+extern unsigned int drv_resubmit; /* so many completed requests are put back at once */
 
 void drv_begin(void);
 /* Register; the virtio core is there after sim_boot(). */

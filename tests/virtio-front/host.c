@@ -320,6 +320,8 @@ static void close_card(void)
 
 void host_begin(enum x100_generation generation, bool legacy_features)
 {
+	if (host.card)
+		host_end(); /* of a test that failed */
 	sim_begin();
 	drv_begin();
 	memset(&host, 0, sizeof(host));
@@ -357,6 +359,7 @@ void host_boot(void)
 void host_end(void)
 {
 	close_card();
+	host.card = NULL;
 	sim_end();
 }
 

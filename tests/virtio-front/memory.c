@@ -263,6 +263,24 @@ static int protection(u64 phys)
 	return PROT_READ | PROT_WRITE;
 }
 
+static struct sigaction old_segv;
+static void on_segv(int sig, siginfo_t *info, void *context);
+static void on_trap(int sig, siginfo_t *info, void *context);
+
+/* cmocka takes the signals anew for each test and fixture. */
+static void catch_traps(void)
+{
+	const struct sigaction segv = { .sa_sigaction = on_segv,
+					.sa_flags = SA_SIGINFO | SA_NODEFER };
+	const struct sigaction trap = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+	struct sigaction old;
+
+	sigaction(SIGSEGV, &segv, &old);
+	if (old.sa_sigaction != on_segv)
+		old_segv = old;
+	sigaction(SIGTRAP, &trap, NULL);
+}
+
 /* Show what is behind a page of a view now: the host's memory or ones. */
 static void show_page(const struct view *v, u64 page)
 {
@@ -286,6 +304,7 @@ static void show_page(const struct view *v, u64 page)
 
 static void show(void)
 {
+	catch_traps();
 	for (unsigned int i = 0; i < VIEWS; i++)
 		for (u64 page = 0; m.view[i].va && page < m.view[i].size; page += PAGE_SIZE)
 			show_page(&m.view[i], page);
@@ -352,6 +371,7 @@ void *ioremap(phys_addr_t phys, size_t size)
 			v = &m.view[i];
 	if (!v)
 		return NULL;
+	catch_traps();
 	v->phys = phys & PAGE_MASK;
 	v->size = PAGE_ALIGN(offset_in_page(phys) + size);
 	v->va = mmap(NULL, v->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -386,8 +406,6 @@ void iounmap(volatile void *p)
 }
 
 /* ------------------------------------------------------------------ traps */
-
-static struct sigaction old_segv;
 
 static void on_segv(int sig, siginfo_t *info, void *context)
 {
@@ -537,16 +555,11 @@ void memset_io(volatile void *to, int value, size_t size)
 
 void sim_memory_begin(void)
 {
-	struct sigaction segv = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO | SA_NODEFER };
-	struct sigaction trap = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
-
 	if (!sim_events) {
 		sim_events = calloc(EVENTS_MAX, sizeof(*sim_events));
 		if (!sim_events)
 			abort();
 	}
-	sigaction(SIGSEGV, &segv, &old_segv);
-	sigaction(SIGTRAP, &trap, NULL);
 	memset(&m, 0, sizeof(m));
 	sim_event_count = 0;
 	ASAN_POISON_MEMORY_REGION(fake.memory + POOL, POOL_PAGES * PAGE_SIZE);
@@ -563,6 +576,5 @@ void sim_memory_end(void)
 		if (m.window[i].size)
 			munmap(m.window[i].host, m.window[i].size);
 	ASAN_UNPOISON_MEMORY_REGION(fake.memory + POOL, POOL_PAGES * PAGE_SIZE);
-	sigaction(SIGSEGV, &old_segv, NULL);
 	sim_on_mmio = NULL;
 }

@@ -20,11 +20,15 @@
 
 struct rude rude;
 
+static bool turn(void);
+
 static void on_mmio(u32 offset, u32 value)
 {
 	for (unsigned int n = 0; n < 4; n++)
 		if (offset == X100_MMIO_SBOX + X100_SBOX_SDBIC(n) && (value & X100_SDBIC_REQUEST))
 			rude.rung |= 1u << n;
+	if (rude.prompt)
+		turn();
 }
 
 struct x100_bootparam *rude_bootparam(void)

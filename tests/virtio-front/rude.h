@@ -35,6 +35,7 @@ struct rude {
 	unsigned int rung; /* doorbells not looked at yet, bits */
 	/* What it answers. */
 	bool answer_reset, answer_used, answer_ack, echo;
+	bool prompt;        /* answers a doorbell at once, not when the card waits */
 	bool generation_c;  /* trailers at once behind the ring */
 	void (*turn)(void); /* instead of all that */
 };

@@ -279,6 +279,8 @@ bool sim_warned(const char *where, int line);
 #define pr_err_once               pr_err
 #define pr_warn_once              pr_warn
 #define printk_deferred(fmt, ...) sim_printk(3, fmt, ##__VA_ARGS__)
+#define printk_deferred_enter() barrier()
+#define printk_deferred_exit() barrier()
 #define KERN_ERR
 #define panic(fmt, ...) sim_bug("panic: " fmt, ##__VA_ARGS__)
 #define BUG()           sim_bug("BUG at %s:%d", __FILE__, __LINE__)

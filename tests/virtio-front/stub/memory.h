@@ -36,6 +36,8 @@ static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	return size && n > SIZE_MAX / size ? NULL : kmalloc(n * size, gfp);
 }
 
+#define bitmap_zalloc(bits, gfp)     ((unsigned long *)kzalloc(BITS_TO_LONGS(bits) * 8, gfp))
+#define bitmap_free                  kfree
 #define kcalloc(n, size, gfp) kmalloc_array(n, size, (gfp) | __GFP_ZERO)
 #define kvmalloc              kmalloc
 #define kvzalloc              kzalloc
