@@ -742,7 +742,8 @@ static int dma_chunk(VfuConn *c, uint64_t addr, uint8_t *buf, size_t len, bool i
 			c->deaf = true;
 		return ret;
 	}
-	memcpy(got, reply->data, MIN(reply->len, sizeof(got)));
+	if (reply->len)
+		memcpy(got, reply->data, MIN(reply->len, sizeof(got)));
 	if (reply->error)
 		ret = -reply->error;
 	else if (reply->cmd != cmd || got[0] != addr || (uint32_t)got[1] != (uint32_t)count ||

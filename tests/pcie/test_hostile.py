@@ -10,6 +10,7 @@ import time
 import pytest
 
 from vfio_user import BAR0, BAR4, CONFIG, HEADER, RESET, SET_IRQS, Gone, Refused
+from window import SMPT, Memory
 
 SECONDS = float(os.environ.get("X100_FUZZ_SECONDS", "3"))
 INTERESTING = [0, 1, 2, 3, 4, 7, 8, 15, 16, 20, 24, 32, 0x7FF, 0x1000, 0xFFFF, 0x17000, 0x18000, 0x1FFFC, 1 << 20, 1 << 31]
@@ -72,12 +73,15 @@ def test_model_survives_random_messages(model, seed):
     dice = random.Random(seed)
     memory = os.memfd_create("host")
     os.ftruncate(memory, 1 << 16)
-    fds = [memory, os.open("/dev/null", os.O_RDWR), *(os.eventfd(0, os.EFD_NONBLOCK) for _ in range(6))]
+    sealed = Memory()
+    fds = [memory, sealed.fd, sealed.fd, os.open("/dev/null", os.O_RDWR), *(os.eventfd(0, os.EFD_NONBLOCK) for _ in range(6))]
     end = time.monotonic() + SECONDS / 2
     messages = 0
     while time.monotonic() < end:
         client = model.client()
         try:
+            client.bus_master()
+            client.sbox_write(SMPT, 0)
             for _ in range(200):
                 one_message(dice, client, fds)
                 messages += 1
@@ -92,5 +96,6 @@ def test_model_survives_random_messages(model, seed):
     assert messages > 100
     with model.client() as client:
         assert client.config16(0) == 0x8086
-    for fd in fds:
+    sealed.view.close()
+    for fd in set(fds):
         os.close(fd)
