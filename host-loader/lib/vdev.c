@@ -258,7 +258,8 @@ static void driver_ok(struct x100_vdev *dev)
 {
 	bool event_idx;
 
-	if (!take_features(dev) || !take_doorbell(dev) || !trailers_intact(dev))
+	/* The used rings once more: a host that is new since then was not told of them. */
+	if (!take_features(dev) || !take_doorbell(dev) || !take_used(dev) || !trailers_intact(dev))
 		return;
 	event_idx = dev->accepted & VIRTIO_F_EVENT_IDX;
 	for (unsigned int q = 0; q < dev->params.queues; q++)
