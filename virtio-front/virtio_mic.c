@@ -71,6 +71,13 @@ static void vm_set_status(struct virtio_device *vdev, u8 status)
 	write_status(vm);
 }
 
+/* How the host reaches the card. */
+static void publish(const struct mic_vdev *vd)
+{
+	writeb(X100_CARD_RESUME, CTRL(vd, card_features));
+	writeb(vd->h2c_db, CTRL(vd, h2c_vdev_db));
+}
+
 static void vm_reset(struct virtio_device *vdev)
 {
 	struct virtio_mic *vm = to_virtio_mic(vdev);
@@ -80,8 +87,11 @@ static void vm_reset(struct virtio_device *vdev)
 	writeb(0, CTRL(vd, host_ack));
 	mic_vdev_store(vd, CTRL(vd, vdev_reset), 1);
 	ret = mic_vdev_wait(vd, CTRL(vd, host_ack), 1);
-	if (ret)
+	if (ret) {
 		dev_warn(&vd->mbdev->dev, "no answer to a reset: %d\n", ret);
+		/* It may be another host by now, which knows nothing of this device. */
+		publish(vd);
+	}
 	vm->status = 0;
 	write_status(vm);
 }
@@ -322,13 +332,6 @@ static void vm_config_changed(struct mic_vdev *vd)
 	struct virtio_mic *vm = dev_get_drvdata(&vd->mbdev->dev);
 
 	virtio_config_changed(&vm->vdev);
-}
-
-/* How the host reaches the card. */
-static void publish(const struct mic_vdev *vd)
-{
-	writeb(X100_CARD_RESUME, CTRL(vd, card_features));
-	writeb(vd->h2c_db, CTRL(vd, h2c_vdev_db));
 }
 
 /* Nothing needs it; the old card driver left a pointer here. */
