@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <x100/irq.h>
+#include <x100/post.h>
 #include <x100/regs.h>
 
 #include <card.h>
@@ -314,13 +315,14 @@ static void close_card(void)
 	x100_vpage_free(host.page);
 	host.page = NULL;
 	x100_close(host.card);
+	host.card = NULL;
 	x100_loop_free(host.loop);
 	host.loop = NULL;
 }
 
 void host_begin(enum x100_generation generation, bool legacy_features)
 {
-	if (host.card)
+	if (host.loop || sim_host_turn)
 		host_end(); /* of a test that failed */
 	sim_begin();
 	drv_begin();
@@ -343,7 +345,7 @@ void host_begin(enum x100_generation generation, bool legacy_features)
 	assert_int_equal(x100_vpage_new(host.card, host.loop, &host.params, &host.page), X100_OK);
 }
 
-void host_boot(void)
+void host_power_on(void)
 {
 	struct x100_record *record = fake_record();
 
@@ -351,6 +353,12 @@ void host_boot(void)
 	assert_int_equal(card_irq_restore(host.card), X100_OK);
 	assert_int_equal(card_devpage_prepare(host.card), X100_OK);
 	record->run[record->current_run].pushes++;
+	fake_set_post(X100_POST_K_UP);
+}
+
+void host_boot(void)
+{
+	host_power_on();
 	sim_boot();
 	drv_load();
 	sim_run(500);
@@ -359,7 +367,6 @@ void host_boot(void)
 void host_end(void)
 {
 	close_card();
-	host.card = NULL;
 	sim_end();
 }
 

@@ -12,6 +12,8 @@
 
 #include <loop.h>
 
+#include <vpage.h>
+
 #include "driver.h"
 
 struct host_dev {
@@ -47,7 +49,8 @@ extern struct host host;
 /* sim_begin(), drv_begin(), and a page without devices; the card is not booted. */
 void host_begin(enum x100_generation generation, bool legacy_features);
 void host_end(void);
-/* Put the page into the card's hands, boot it, let it settle. */
+/* Put the page into the card's hands; also boot it and let it settle. */
+void host_power_on(void);
 void host_boot(void);
 
 /* @entries 0: 128. */
