@@ -20,6 +20,10 @@
 /* Rounds over the rings before others have their turn in the loop. */
 #define TURN_ROUNDS 8
 
+/* With many requests under way, some that are done wait for others, but not longer than this. */
+#define DEFER_TIME  1000000ull /* ns */
+#define DEFER_SHARE 4
+
 /* One line about errors in this time. */
 #define LOG_EVERY 10000000000ull /* ns */
 
@@ -96,6 +100,7 @@ static void answer(struct disk_request *request, uint8_t status, uint64_t writte
 
 	x100_chain_write(chain, chain->write_bytes - 1, &status, 1);
 	x100_vq_push(request->queue->vq, chain, (uint32_t)written + 1);
+	request->disk->untold++;
 	request_spare(request);
 }
 
@@ -466,9 +471,33 @@ static bool take_all(struct disk *disk, struct disk_queue *queue)
 	return true;
 }
 
+static void tell(void *arg)
+{
+	struct disk *disk = arg;
+
+	x100_timer_cancel(disk->env->loop, &disk->timer);
+	for (unsigned int i = 0; i < disk->queues; i++)
+		x100_vq_flush(disk->queue[i].vq);
+	disk->untold = 0;
+}
+
+/*
+ * Tell the card of answers, or leave that to the next turn: a disk that ends one request at a time would
+ * interrupt the card for each.
+ */
+static void tell_or_wait(struct disk *disk)
+{
+	if (!disk->untold)
+		return;
+	if (disk->untold * DEFER_SHARE > disk->in_flight)
+		tell(disk);
+	else if (!disk->timer.at)
+		x100_timer_set(disk->env->loop, &disk->timer, DEFER_TIME);
+}
+
 /*
  * Take, begin and answer requests until there is nothing more to do now. The card need not kick
- * meanwhile, and is told of the answers once per round.
+ * meanwhile, and is told of answers once per round at most.
  */
 static void turn(void *arg)
 {
@@ -493,8 +522,7 @@ static void turn(void *arg)
 			disk->submitted = false;
 			disk->medium->ops->commit(disk->medium);
 		}
-		for (unsigned int i = 0; i < disk->queues; i++)
-			x100_vq_flush(disk->queue[i].vq);
+		tell_or_wait(disk);
 		/* When full, the end of a request is what goes on from here. */
 		for (unsigned int i = 0; i < disk->queues; i++)
 			if (disk->in_flight < BLOCK_IN_FLIGHT &&
@@ -517,7 +545,9 @@ static void disk_start(void *arg, struct x100_vdev *dev, uint32_t features)
 		disk->queue[i].vq = x100_vdev_queue(dev, i);
 	disk->in_flight = 0;
 	disk->submitted = false;
+	disk->untold = 0;
 	disk->task = (struct x100_task){ .run = turn, .arg = disk };
+	disk->timer = (struct x100_timer){ .expired = tell, .arg = disk };
 	disk->live = true;
 	turn(disk);
 }
@@ -532,6 +562,7 @@ static void disk_stop(void *arg, struct x100_vdev *dev)
 	disk->live = false;
 	disk->epoch++;
 	x100_task_cancel(disk->env->loop, &disk->task);
+	x100_timer_cancel(disk->env->loop, &disk->timer);
 	disk->medium->ops->drain(disk->medium);
 	for (unsigned int i = 0; i < disk->queues; i++) {
 		struct disk_request *request;

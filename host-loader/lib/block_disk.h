@@ -41,6 +41,8 @@ struct disk {
 	bool submitted;         /* since the last commit() */
 	bool in_turn;
 	struct x100_task task;
+	unsigned int untold;     /* answers that the card was not told of */
+	struct x100_timer timer; /* when it has to be */
 
 	struct {
 		uint64_t reads, writes, flushes, discards, zeroes;
