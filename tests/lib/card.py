@@ -245,6 +245,12 @@ class Served(Commands):
         """Exit status and output of a shell command on the virtio console."""
         return Shell(self.console()).run_status(command, timeout)
 
+    def shut_down(self, command="poweroff"):
+        """Lets the card OS end by poweroff, halt or reboot; returns the status (a card whose reboot is left alone)."""
+        # Not run(): the shell may be gone before it could say that the command is done.
+        self.console().send(command + "\n")
+        return self.wait_state({"poweroff": "off", "halt": "halted", "reboot": "restart-wanted"}[command])
+
     def start(self, command):
         """Starts a shell command in the background of the card; it goes on whatever becomes of the console."""
         self.jobs += 1

@@ -117,8 +117,7 @@ def test_shutdown_unmounts_the_disk(card, command):
     card.run("echo kept >/data/note")
     # Something that would keep the disk busy.
     card.start("sleep 1000 >/data/open")
-    card.console().send(command + "\n")
-    card.wait_state({"poweroff": "off", "reboot": "restart-wanted", "halt": "halted"}[command])
+    card.shut_down(command)
     disk = card.daemon.disks[card.device]
     card.daemon.end()
     path = os.environ["PATH"] + ":/sbin:/usr/sbin"
@@ -164,8 +163,7 @@ def test_without_a_word_ssh_lets_in_keys_only(tmp_path):
         public = (tmp_path / "key.pub").read_text().strip()
         card.run(f"mkdir -p /data/root/.ssh && echo '{public}' >/data/root/.ssh/authorized_keys")
         # Keys of the disk are read at the start of the server.
-        card.run("poweroff", None)
-        card.wait_state("off")
+        card.shut_down()
         card.login("--cmdline", "quiet")
         card.wait_mounted()
         card.wait_ssh()
