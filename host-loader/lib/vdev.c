@@ -243,6 +243,8 @@ static bool trailers_intact(struct x100_vdev *dev)
 	return true;
 }
 
+static void next_change(struct x100_vdev *dev);
+
 static void go_live(struct x100_vdev *dev)
 {
 	dev->live = true;
@@ -250,8 +252,8 @@ static void go_live(struct x100_vdev *dev)
 	vpage_changed(dev->page);
 	if (dev->params.ops->start)
 		dev->params.ops->start(dev->params.arg, dev, dev->accepted);
-	if (dev->live && dev->config_wanted && dev->change == CHANGE_NONE)
-		vdev_start_change(dev, CHANGE_CONFIG, VDEV_CONFIG_DEADLINE);
+	if (dev->live && dev->change == CHANGE_NONE)
+		next_change(dev);
 }
 
 static void driver_ok(struct x100_vdev *dev)
@@ -444,22 +446,27 @@ static uint64_t removal_deadline(const struct x100_vdev *dev)
 							    VDEV_REMOVE_DEADLINE;
 }
 
-void vdev_start_change(struct x100_vdev *dev, enum vdev_change change, uint64_t deadline)
+void vdev_await_change(struct x100_vdev *dev, enum vdev_change change, uint64_t deadline)
 {
 	uint64_t now = x100_loop_now(dev->page->loop);
 
-	if (change == CHANGE_CONFIG)
-		start_config(dev);
-	if (change == CHANGE_REMOVE)
-		dev->remove_wanted = false;
 	dev->change = change;
 	dev->change_deadline = now + deadline;
 	dev->change_ring = now + X100_NS_PER_SEC;
 	dev->change_step = STEP_FIRST;
+	x100_timer_set(dev->page->loop, &dev->change_timer, dev->change_step);
+}
+
+static void start_change(struct x100_vdev *dev, enum vdev_change change, uint64_t deadline)
+{
+	if (change == CHANGE_CONFIG)
+		start_config(dev);
+	if (change == CHANGE_REMOVE)
+		dev->remove_wanted = false;
 	shared_store8(CTRL(dev, guest_ack), 0);
 	shared_store8(CTRL(dev, config_change), (uint8_t)change);
 	vpage_ring_config(dev->page);
-	x100_timer_set(dev->page->loop, &dev->change_timer, dev->change_step);
+	vdev_await_change(dev, change, deadline);
 }
 
 /* The next thing that waited for the control byte. */
@@ -473,9 +480,9 @@ static void next_change(struct x100_vdev *dev)
 	if (dev->dead || dev->change != CHANGE_NONE)
 		return;
 	if (dev->remove_wanted)
-		vdev_start_change(dev, CHANGE_REMOVE, removal_deadline(dev));
+		start_change(dev, CHANGE_REMOVE, removal_deadline(dev));
 	else if (dev->config_wanted && dev->live)
-		vdev_start_change(dev, CHANGE_CONFIG, VDEV_CONFIG_DEADLINE);
+		start_change(dev, CHANGE_CONFIG, VDEV_CONFIG_DEADLINE);
 }
 
 /* A card side that did not come back is left alone; the device begins anew elsewhere. */

@@ -299,7 +299,8 @@ void vdev_forget(struct x100_vdev *dev);
 void vdev_abandon(struct x100_vdev *dev, int config_error, int remove_error);
 /* Read what the driver stored on the page and serve it, if it is ready. */
 void vdev_take_driver(struct x100_vdev *dev);
-void vdev_start_change(struct x100_vdev *dev, enum vdev_change change, uint64_t deadline);
+/* Wait for the answer to what the page asks of the card already. */
+void vdev_await_change(struct x100_vdev *dev, enum vdev_change change, uint64_t deadline);
 void vdev_free_rings(struct x100_vdev *dev);
 void vdev_notify(struct x100_vdev *dev);
 

@@ -552,10 +552,14 @@ int x100_vpage_resume_go(struct x100_vpage *page)
 		return ret;
 	orphans = last ? last->next : page->devs;
 	lay_holes(page);
-	for (struct x100_vdev *dev = page->devs; dev && dev != orphans; dev = dev->next)
-		if (dev->h2c_db >= 0)
-			shared_store8(SHARED_AT(dev->ctrl, struct x100_vdev_ctrl, config_change),
-				      X100_CHANGE_RESUME);
+	/* From the moment that the card reaches the page it may answer. */
+	for (struct x100_vdev *dev = page->devs; dev && dev != orphans; dev = dev->next) {
+		if (dev->h2c_db < 0)
+			continue;
+		end_console_wait(dev);
+		shared_store8(SHARED_AT(dev->ctrl, struct x100_vdev_ctrl, config_change),
+			      X100_CHANGE_RESUME);
+	}
 	ret = attach(page);
 	if (!ret)
 		ret = card_irq_restore(page->card);
@@ -566,11 +570,9 @@ int x100_vpage_resume_go(struct x100_vpage *page)
 	page->booted = true;
 	vstate_free(page->state);
 	page->state = NULL;
-	for (struct x100_vdev *dev = page->devs; dev && dev != orphans; dev = dev->next) {
-		end_console_wait(dev);
+	for (struct x100_vdev *dev = page->devs; dev && dev != orphans; dev = dev->next)
 		if (dev->h2c_db >= 0)
-			vdev_start_change(dev, CHANGE_RESUME, VDEV_RESUME_DEADLINE);
-	}
+			vdev_await_change(dev, CHANGE_RESUME, VDEV_RESUME_DEADLINE);
 	for (struct x100_vdev *dev = orphans, *next; dev; dev = next) {
 		next = dev->next;
 		x100_vdev_remove(dev, NULL, NULL);
