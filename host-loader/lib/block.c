@@ -71,6 +71,7 @@ static int open_medium(struct disk *disk, const char *where, const struct option
 {
 	struct block_medium_params params = {
 		.loop = disk->env->loop,
+		.name = disk->backend.name,
 		.where = where,
 		.read_only = options->read_only,
 		.timeout = options->timeout * 1000000000u,

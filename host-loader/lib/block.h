@@ -115,6 +115,7 @@ struct block_medium_ops {
 /* What a medium is opened with; outlives it. */
 struct block_medium_params {
 	struct x100_loop *loop;
+	const char *name;  /* of the disk, for messages */
 	const char *where; /* path or URI */
 	bool read_only;
 	uint64_t timeout; /* ns; NBD: how long a server may be silent that owes an answer */

@@ -12,11 +12,16 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "block.h"
 
 #define ZERO_CHUNK (1u << 20) /* bytes written at once where zeroes have to be written */
+
+/* Tries to lock a file, and ns between two of them: 10 s in all. */
+#define LOCK_TRIES 1000
+#define LOCK_PAUSE 10000000
 
 struct file {
 	struct block_medium medium;
@@ -255,18 +260,25 @@ static const struct block_medium_ops file_ops = {
 	.status = file_status,
 };
 
-/* Keep two programs from writing to one disk; file systems that cannot lock go without. */
+/*
+ * Keep two programs from writing to one disk; file systems that cannot lock go without. A program that was
+ * killed has its lock until the last thing it had under way ended, of which nobody is told, and its
+ * successor must not write before.
+ */
 static int lock(const struct file *file, struct x100_why *why)
 {
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE };
 	struct flock lock = {
 		.l_type = file->medium.read_only ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
 
-	if (fcntl(file->fd, F_OFD_SETLK, &lock) && (errno == EAGAIN || errno == EACCES))
-		return x100_fail(why, X100_ERR_FILE, "%s is in use by another disk or program",
-				 file->path);
-	return X100_OK;
+	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
+		if (!fcntl(file->fd, F_OFD_SETLK, &lock) || (errno != EAGAIN && errno != EACCES))
+			return X100_OK;
+		nanosleep(&pause, NULL);
+	}
+	return x100_fail(why, X100_ERR_FILE, "%s is in use by another disk or program", file->path);
 }
 
 static int open_path(struct file *file, struct x100_why *why)

@@ -126,10 +126,10 @@ static void disconnect(struct nbd *nbd)
 
 static void lost(struct nbd *nbd, const char *reason)
 {
-	char line[256];
+	char line[400];
 
-	snprintf(line, sizeof(line), "%s: %s: I/O errors from now on, until a rescan", nbd->uri,
-		 reason);
+	snprintf(line, sizeof(line), "%s: %s: %s: I/O errors from now on, until a rescan",
+		 nbd->params.name, nbd->uri, reason);
 	nbd->params.log(nbd->params.arg, X100_LOG_ERR, line);
 	disconnect(nbd);
 }

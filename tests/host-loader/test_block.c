@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SIZE  (4u << 20) /* of the disk */
@@ -136,6 +137,20 @@ int fallocate(int fd, int mode, off_t offset, off_t size)
 		return -1;
 	}
 	return (int)syscall(SYS_fallocate, fd, (long)mode, (long)offset, (long)size);
+}
+
+/* Waiting for a lock takes no time here. */
+static unsigned int pauses;
+static void (*paused)(void);
+
+int nanosleep(const struct timespec *time, struct timespec *rest)
+{
+	(void)time;
+	(void)rest;
+	pauses++;
+	if (paused)
+		paused();
+	return 0;
 }
 
 /* ------------------------------------------------------------------ fixture */
@@ -368,6 +383,29 @@ static void refuses_a_file_that_another_disk_writes(void **state)
 	assert_int_equal(open_error(path, "in use"), X100_ERR_FILE);
 	open_disk(",ro");
 	x100_block_class.close(first);
+}
+
+static int held = -1;
+
+static void let_go(void)
+{
+	if (pauses == 5)
+		close(held);
+}
+
+/* The daemon before was killed, and its last writes are not at their end. */
+static void waits_for_what_a_killed_program_had_under_way(void **state)
+{
+	struct flock lock = { .l_type = F_WRLCK };
+
+	(void)state;
+	held = open(path, O_RDWR);
+	assert_int_equal(fcntl(held, F_OFD_SETLK, &lock), 0);
+	pauses = 0;
+	paused = let_go;
+	open_disk("");
+	paused = NULL;
+	assert_int_equal(pauses, 5);
 }
 
 /* ------------------------------------------------------------------ requests */
@@ -1293,6 +1331,7 @@ int main(void)
 		RING(refuses_what_is_no_disk),
 		RING(refuses_words_that_make_no_sense),
 		RING(refuses_a_file_that_another_disk_writes),
+		RING(waits_for_what_a_killed_program_had_under_way),
 		BOTH(writes_and_reads),
 		BOTH(copies_where_the_aperture_is_not_mapped),
 		BOTH(takes_chains_as_long_as_the_ring),
