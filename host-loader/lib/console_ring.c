@@ -76,13 +76,11 @@ static void copy_old(struct console_ring *ring, struct console_ring_file *old)
 {
 	struct console_ring from;
 	const uint8_t *bytes;
-	uint64_t at;
 	size_t part;
 
 	set_up(&from, old, old->size);
-	at = console_ring_oldest(&from);
-	ring->written = at;
-	for (; (part = console_ring_at(&from, at, &bytes)); at += part)
+	for (uint64_t at = console_ring_oldest(&from); (part = console_ring_at(&from, at, &bytes));
+	     at += part)
 		console_ring_add(ring, bytes, part);
 }
 
