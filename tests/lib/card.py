@@ -52,18 +52,11 @@ class Shell:
         self.terminal = terminal
 
     def login(self):
-        """From the login prompt to a shell that does not echo."""
+        """From the login prompt to a shell."""
         self.terminal.expect("login: ", timeout=BOOT)
         self.terminal.send("root\n")
         self.terminal.expect(PROMPT, timeout=COMMAND)
-        self.quiet()
-
-    def quiet(self):
-        """Keeps what is typed out of the output; also finds a shell that somebody else has left at its prompt."""
-        # The quotes keep the mark out of the echo of what is typed.
-        self.terminal.send("stty -echo; alias ls='ls --color=never'; echo x100-'quiet'\n")
-        self.terminal.expect(r"x100-quiet\s", timeout=COMMAND)
-        self.terminal.expect(PROMPT, timeout=COMMAND)
+        self.run("alias ls='ls --color=never'")
 
     def run(self, command, status=0, timeout=COMMAND):
         """Output of a shell command, whose exit status has to be this one (None: any)."""
@@ -73,6 +66,8 @@ class Shell:
 
     def run_status(self, command, timeout=COMMAND):
         """Exit status and output of a shell command."""
+        # The quotes keep the marks out of the echo of what is typed. (Without echo, busybox's shell would end at the
+        # first SIGCHLD: a defect of its input for terminals that are not edited.)
         self.terminal.send(f"echo x100-'begin'; {command}; echo x100-'end' $?\n")
         # Kernel messages may stand in between, also within a line end.
         self.terminal.expect(r"x100-begin\s(.*)x100-end (\d+)\s", timeout=timeout)

@@ -64,11 +64,8 @@ def shell():
         if command == "poweroff\\n":
             open(off, "w").close()
             return
-        if "quiet" in command:
-            say("x100-quiet\\r\\n")
-        else:
-            status = 1 if mode == "no disk" and "hello" in command else 0
-            say(f"x100-begin\\r\\noutput of {command.split('; ')[-2]}\\r\\nx100-end {status}\\r\\n")
+        status = 1 if mode == "no disk" and "hello" in command else 0
+        say(f"x100-begin\\r\\noutput of {command.split('; ')[-2]}\\r\\nx100-end {status}\\r\\n")
         say("root@x100:~# ")
 if verb == "push":
     if mode == "refused":
