@@ -206,7 +206,7 @@ static bool turn(void)
 	for (unsigned int i = 0; i < rude.devs; i++) {
 		struct rude_dev *dev = &rude.dev[i];
 
-		if (!dev->gone && (rung & (1u << rude_ctrl(dev)->c2h_vdev_db)))
+		if (!dev->gone && (rung & (1u << (rude_ctrl(dev)->c2h_vdev_db & 3))))
 			answer(dev);
 	}
 	return rung != 0;
