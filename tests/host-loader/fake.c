@@ -387,6 +387,8 @@ static int op_dma_map(void *dev, const struct x100_dma *dma)
 		break;
 	}
 	fake.dma_maps++;
+	if (fake.on_dma_map)
+		fake.on_dma_map();
 	return X100_OK;
 }
 

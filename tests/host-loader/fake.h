@@ -71,6 +71,7 @@ struct fake {
 	/* What the card does when it is reset and when the boot interrupt arrives. */
 	void (*on_reset)(void);
 	void (*on_go)(void);
+	void (*on_dma_map)(void); /* host memory came into its reach */
 	unsigned int resets, goes;
 	struct x100_why *why;
 };

@@ -5,6 +5,7 @@
  */
 #include "vcard.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -590,6 +591,63 @@ static void parts_that_overlap_cannot_add_up_to_more_than_32_bits(void **state)
 	expect_fault(X100_FAULT_TOO_LONG, NUM - 1);
 }
 
+static void *scribble(void *arg)
+{
+	volatile bool *stop = arg;
+	uint32_t random = 1;
+
+	while (!*stop) {
+		uint16_t n, head;
+
+		random = random * 1664525 + 1013904223;
+		n = (uint16_t)(random >> 16);
+		/* Sound things most of the time, so that pop gets somewhere. */
+		head = (random & 0x700) ? n % NUM : n;
+		vcard_desc(q, n % NUM, (random & 0x7000) ? VCARD_HEAP : ~0ull << (n % 40),
+			   (random & 0x38) ? 64 : random, (random & 0x80) ? 1 : n & 7,
+			   (random & 7) ? (uint16_t)((n + 1) % NUM) : n);
+		shared_store16(q->ring + x100_vring_avail(NUM) + 4 + 2 * (n % NUM), head);
+		shared_store16(q->ring + x100_vring_avail(NUM) + 2, (uint16_t)(vq->used_idx + 4));
+	}
+	return NULL;
+}
+
+static void a_card_that_changes_its_mind_meanwhile_gains_nothing(void **state)
+{
+	volatile bool end = false;
+	unsigned int taken = 0;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, scribble, (void *)&end), 0);
+	for (unsigned int i = 0; i < 200000 || (taken < 1000 && i < 100000000); i++) {
+		uint64_t sum = 0;
+
+		if (x100_vq_pop(vq, chain) <= 0) {
+			/* As after a reset and a probe. */
+			be.dev->fault = X100_FAULT_NONE;
+			be.dev->live = true;
+			be.stops = 0;
+			vring_start(vq, vq->used_address, false, 0);
+			continue;
+		}
+		taken++;
+		assert_in_range(chain->readable + chain->writable, 1, NUM);
+		for (unsigned int k = 0; k < (unsigned int)chain->readable + chain->writable; k++) {
+			assert_true(chain->seg[k].card < FAKE_MEMORY);
+			assert_in_range(chain->seg[k].size, 1, FAKE_MEMORY - chain->seg[k].card);
+			sum += chain->seg[k].size;
+		}
+		assert_int_equal(sum, chain->read_bytes + chain->write_bytes);
+		x100_vq_push(vq, chain, 0);
+	}
+	end = true;
+	pthread_join(thread, NULL);
+	assert_true(taken >= 1000);
+	be.starts = be.dev->live;
+	be.stops = 0;
+}
+
 static void a_device_that_was_reset_is_served_again(void **state)
 {
 	struct x100_vdev_info info;
@@ -716,6 +774,7 @@ int main(void)
 		TEST(a_buffer_in_the_hole_below_4_gib_is_a_fault),
 		TEST(a_chain_longer_than_the_device_takes_is_a_fault),
 		TEST(parts_that_overlap_cannot_add_up_to_more_than_32_bits),
+		TEST(a_card_that_changes_its_mind_meanwhile_gains_nothing),
 		TEST(a_device_that_was_reset_is_served_again),
 		TEST(what_is_given_back_after_a_fault_goes_nowhere),
 		UNMAPPED(without_a_mapping_bytes_travel_by_request),

@@ -320,6 +320,38 @@ static void a_waiting_console_is_given_an_element_that_cannot_be(void **state)
 	assert_int_equal(x100_vdev_queue(console.dev, 1)->used_idx, 1);
 }
 
+/* A card that was about to look at the page anyway. */
+static void answer_at_once(void)
+{
+	uint32_t id, len;
+
+	fake.on_dma_map = NULL;
+	/* From now on the console takes what is in its used ring as served. */
+	assert_true(vcard_used(&console_drv.q[1], &id, &len));
+	store_again(&console_drv, 0);
+	store_again(&disk_drv, 1);
+	shared_store8(CTRL(&console_drv, guest_ack), 1);
+	shared_store8(CTRL(&disk_drv, guest_ack), 1);
+}
+
+static void a_card_may_answer_as_soon_as_it_reaches_the_page(void **state)
+{
+	uint32_t id, len;
+
+	(void)state;
+	die();
+	fake.on_dma_map = answer_at_once;
+	resume_both();
+	assert_null(fake.on_dma_map);
+	vcard_run(10);
+	assert_int_equal(console.starts, 1);
+	assert_int_equal(disk.starts, 1);
+	/* Nothing was asked or pushed after the answers. */
+	assert_int_equal(shared_load8(CTRL(&console_drv, config_change)), 0);
+	assert_int_equal(shared_load8(CTRL(&disk_drv, config_change)), 0);
+	assert_false(vcard_used(&console_drv.q[1], &id, &len));
+}
+
 static void config_bytes_that_changed_meanwhile_are_told(void **state)
 {
 	static const uint8_t config[36] = { 9, 2, 3, 4 };
@@ -639,6 +671,7 @@ int main(void)
 		TEST(it_works_twice),
 		TEST(a_program_that_dies_while_it_resumes_can_be_resumed),
 		TEST(a_waiting_console_is_given_an_element_that_cannot_be),
+		TEST(a_card_may_answer_as_soon_as_it_reaches_the_page),
 		TEST(config_bytes_that_changed_meanwhile_are_told),
 		TEST(the_card_is_rung_again_while_it_does_not_answer),
 		TEST(a_device_that_does_not_come_back_begins_anew),
