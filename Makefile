@@ -5,7 +5,7 @@ include scripts/common.mk
 
 # In the order of a boot; what waits for what stands below.
 PARTS := toolchain model bootstrap card-kernel-patches card-rootfs host-loader
-TESTED := include scripts $(PARTS)
+TESTED := include scripts $(PARTS) virtio-front tests
 
 STEP := $(TOP)/scripts/step
 DEPS := $(TOP)/scripts/deps

@@ -313,6 +313,9 @@ class Queue:
         self.config_at = device.at + 8 + 24 * index
         self.ring_at, _, self.num = struct.unpack("<QQH", card.host_read(self.config_at, 18))
         self.avail_at = self.ring_at + 16 * self.num
+        # As the old card driver does before it uses a ring (x100-abi.md 2.7): all but the trailer.
+        card.host_write(self.ring_at, bytes((self.avail_at + 6 + 2 * self.num - self.ring_at + 4095) // 4096 * 4096
+                                            + 6 + 8 * self.num))
         self.used_at = card.allocate(6 + 8 * self.num, 4096)
         self.avail_idx = self.used_idx = self.next_desc = 0
 
@@ -469,7 +472,3 @@ class Driver:
                 result.append(device)
             at += device.total
         return result
-
-    def device(self, kind):
-        """The first device of that virtio type."""
-        return next(d for d in self.devices() if d.type == kind)
