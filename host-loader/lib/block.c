@@ -238,9 +238,11 @@ static int disk_rescan(struct x100_backend *backend, struct x100_why *why)
 		 (unsigned long long)disk->medium->size, (unsigned long long)before);
 	disk->env->log(disk->env->log_arg, X100_LOG_NOTICE, line);
 	sectors = htole64(disk->medium->size / 512);
-	return x100_vdev_config_write(disk->backend.dev,
-				      offsetof(struct virtio_blk_config, capacity), &sectors,
-				      sizeof(sectors), NULL, NULL);
+	ret = x100_vdev_config_write(disk->backend.dev,
+				     offsetof(struct virtio_blk_config, capacity), &sectors,
+				     sizeof(sectors), NULL, NULL);
+	return ret ? x100_fail(why, ret, "%s: %s", disk->backend.name, x100_error_words(ret)) :
+		     X100_OK;
 }
 
 const struct x100_backend_class x100_block_class = {

@@ -18,7 +18,7 @@
 #define SECTOR 512u
 
 /* Rounds over the rings before others have their turn in the loop. */
-#define TURN_ROUNDS 8
+#define TURN_ROUNDS 2
 
 /* With many requests under way, some that are done wait for others, but not longer than this. */
 #define DEFER_TIME  1000000ull /* ns */

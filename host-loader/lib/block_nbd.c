@@ -15,6 +15,7 @@
 #include "block.h"
 
 #define NBD_CONNECT_MS 5000
+#define NBD_BLOCK_MAX  4096 /* bytes; a card OS takes no disk with blocks larger than its pages */
 
 struct nbd {
 	struct block_medium medium;
@@ -301,6 +302,9 @@ static int ask(struct nbd *nbd, struct x100_why *why)
 	if (nbd_is_read_only(nbd->handle) == 1 && !medium->read_only)
 		return x100_fail(why, X100_ERR_PERMISSION,
 				 "%s can only be read (say 'ro' to do just that)", nbd->uri);
+	if (block > NBD_BLOCK_MAX)
+		return x100_fail(why, X100_ERR_FILE, "%s needs requests of at least %lld bytes",
+				 nbd->uri, (long long)block);
 	medium->size = (uint64_t)size;
 	medium->block_size = block > 512 ? (uint32_t)block : 512;
 	medium->can_discard = !medium->read_only && nbd_can_trim(nbd->handle) == 1;

@@ -290,6 +290,24 @@ static void refuses_what_is_no_server(void **state)
 	assert_null(disk);
 }
 
+static void tells_the_size_of_blocks(void **state)
+{
+	struct x100_why why = { "" };
+
+	(void)state;
+	SERVER("--filter=blocksize-policy", "memory", "64M", "blocksize-minimum=4096");
+	open_disk("");
+	assert_int_equal(((struct virtio_blk_config *)(void *)fake_vq.config)->blk_size, 4096);
+	fake_vq_start(ALL);
+	assert_ok(request(VIRTIO_BLK_T_IN, 8, NULL, 4096));
+	close_disk();
+	end_server(SIGTERM);
+	SERVER("--filter=blocksize-policy", "memory", "64M", "blocksize-minimum=65536",
+	       "blocksize-preferred=65536");
+	assert_int_equal(open_spec("", &why), X100_ERR_FILE);
+	assert_non_null(strstr(why.text, "65536 bytes"));
+}
+
 /* The server dies with requests under way. */
 static void a_server_that_goes_away_gives_errors(void **state)
 {
@@ -391,6 +409,7 @@ int main(void)
 		TEST(read_only_servers_are_for_reading),
 		TEST(server_errors_reach_the_card),
 		TEST(refuses_what_is_no_server),
+		TEST(tells_the_size_of_blocks),
 		TEST(a_server_that_goes_away_gives_errors),
 		TEST(a_server_that_says_nothing_is_given_up),
 		TEST(stop_leaves_requests_behind_in_order),
