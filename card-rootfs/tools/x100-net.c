@@ -218,17 +218,24 @@ static struct trips echo(int fd, const struct request *req)
 
 /* UDP; every packet starts with its number, and the seed follows. */
 
+static void set_up_udp(int fd)
+{
+	int room = 4 << 20;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	set_deadline(fd);
+}
+
 static int udp_socket(uint16_t *port)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET };
 	socklen_t length = sizeof(any);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), room = 4 << 20;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&any, length) ||
 	    getsockname(fd, (struct sockaddr *)&any, &length))
 		fail("UDP socket");
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-	set_deadline(fd);
+	set_up_udp(fd);
 	*port = ntohs(any.sin_port);
 	return fd;
 }
@@ -465,7 +472,7 @@ static int connect_to(const char *host, uint16_t port, int type)
 	if (type == SOCK_STREAM)
 		set_up_connection(fd);
 	else
-		set_deadline(fd);
+		set_up_udp(fd);
 	if (connect(fd, found->ai_addr, found->ai_addrlen))
 		fail(host);
 	freeaddrinfo(found);

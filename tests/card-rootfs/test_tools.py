@@ -146,8 +146,9 @@ def test_round_trips_are_counted_and_timed(port, mode, size):
 
 @pytest.mark.parametrize("mode", ["udp-send", "udp-recv"])
 def test_packets_are_counted(port, mode):
-    result, _ = tool(NET, mode, "127.0.0.1", "-p", port, "-n", 500)
-    assert (result["packets"], result["sent"], result["bad"]) == (500, 500, 0)
+    # So few that a socket's buffer holds them all, however busy the machine.
+    result, _ = tool(NET, mode, "127.0.0.1", "-p", port, "-n", 100)
+    assert (result["packets"], result["sent"], result["bad"]) == (100, 100, 0)
 
 
 def relayed(port, spoil):
