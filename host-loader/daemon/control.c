@@ -304,7 +304,7 @@ int control_open(struct control *control, const char *path, struct x100_why *why
 	control->watch.fd = fd;
 	/* With others allowed in, each connection is looked at; the mode lets all of them knock. */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) ||
-	    chmod(at.sun_path, open_to_others ? 0666 : 0600) || listen(fd, 64))
+	    chmod(at.sun_path, open_to_others ? 0666 : 0600) || listen(fd, SOMAXCONN))
 		return x100_fail(why, X100_ERR_SYSTEM, "%s: %s", control->path, strerror(errno));
 	ret = x100_loop_add(control->loop, &control->watch, EPOLLIN);
 	return ret ? x100_fail(why, X100_ERR_SYSTEM, "%s", strerror(-ret)) : X100_OK;

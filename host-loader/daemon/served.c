@@ -908,6 +908,7 @@ static void *thread(void *arg)
 	}
 	if (s->card)
 		lose_card(s, X100_ERR_NO_DAEMON, "x100d is ending");
+	viewer_free_all(s);
 	while (s->clients)
 		served_client_gone(s->clients);
 	return NULL;

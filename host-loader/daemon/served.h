@@ -147,7 +147,9 @@ void served_device_remove(struct served_device *device, struct client *remover);
 
 /* Put a client on the console; in viewer.c. It is no client any more afterwards. */
 void viewer_start(struct served *served, struct client *client, bool may_write, size_t scrollback);
-/* Say goodbye to all viewers: the console goes away. */
+/* Say goodbye to all viewers: the console goes away. Those who do not read yet hear it later. */
 void viewer_end_all(struct served *served, const char *why);
+/* End those who still have not read it. */
+void viewer_free_all(struct served *served);
 
 #endif

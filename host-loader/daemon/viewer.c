@@ -10,6 +10,9 @@
 #include "frame.h"
 #include "served.h"
 
+/* Of one card. */
+#define VIEWERS_MAX 64u
+
 struct viewer {
 	struct served *served;
 	struct x100_viewer view; /* the console's side */
@@ -21,6 +24,7 @@ struct viewer {
 	size_t in_used;
 	size_t keys_done; /* bytes of the frame's payload that the console took */
 	bool stuck;       /* the console takes no more now */
+	bool leaving;     /* the console has let go of it; only what is on its way is still sent */
 	/* To the person. */
 	uint8_t out[2 * (FRAME_HEAD + FRAME_MAX)];
 	size_t out_used;
@@ -36,6 +40,10 @@ static struct x100_backend *console(const struct viewer *v)
 
 static void watch_again(struct viewer *v)
 {
+	if (v->leaving) {
+		x100_loop_change(v->served->loop, &v->watch, EPOLLOUT);
+		return;
+	}
 	x100_loop_change(v->served->loop, &v->watch,
 			 (v->stuck ? 0 : EPOLLIN) | (v->out_used ? EPOLLOUT : 0));
 	/* What made the console wait went out by the way. */
@@ -43,18 +51,26 @@ static void watch_again(struct viewer *v)
 		x100_task_queue(v->served->loop, &v->resume);
 }
 
+/* The console is not to tell it anything any more. */
+static void let_go(struct viewer *v)
+{
+	struct x100_backend *c = console(v);
+
+	if (c && !v->leaving)
+		x100_console_detach(c, &v->view);
+	v->leaving = true;
+	x100_task_cancel(v->served->loop, &v->resume);
+}
+
 static void end(struct viewer *v)
 {
 	struct viewer **at = &v->served->viewers;
-	struct x100_backend *c = console(v);
 
 	while (*at != v)
 		at = &(*at)->next;
 	*at = v->next;
-	if (c)
-		x100_console_detach(c, &v->view);
+	let_go(v);
 	x100_loop_remove(v->served->loop, &v->watch);
-	x100_task_cancel(v->served->loop, &v->resume);
 	close(v->fd);
 	free(v);
 }
@@ -98,6 +114,8 @@ static void tell_writer(struct viewer *v)
 {
 	uint8_t writes = v->view.is_writer;
 
+	if (v->leaving)
+		return;
 	put_frame(v, FRAME_WRITER, &writes, 1);
 	watch_again(v);
 }
@@ -158,6 +176,12 @@ static void on_ready(void *arg, uint32_t events)
 	struct viewer *v = arg;
 	ssize_t n = 1;
 
+	if (v->leaving) {
+		flush(v);
+		if (!v->out_used || events & (EPOLLHUP | EPOLLERR))
+			end(v);
+		return;
+	}
 	if (events & EPOLLIN && !v->stuck) {
 		n = recv(v->fd, v->in + v->in_used, sizeof(v->in) - v->in_used, MSG_DONTWAIT);
 		if (n > 0)
@@ -204,9 +228,18 @@ static void on_room(void *arg)
 
 void viewer_start(struct served *s, struct client *client, bool may_write, size_t scrollback)
 {
-	struct viewer *v = calloc(1, sizeof(*v));
+	struct viewer *v = NULL;
 	struct message_reader rest;
+	unsigned int count = 0;
 
+	for (const struct viewer *other = s->viewers; other; other = other->next)
+		count++;
+	if (count >= VIEWERS_MAX) {
+		client_refuse(client, X100_ERR_BUSY, "the console has as many viewers as it takes",
+			      "end some of them");
+		return;
+	}
+	v = calloc(1, sizeof(*v));
 	if (!v) {
 		client_refuse(client, X100_ERR_MEMORY, "no memory for a viewer", NULL);
 		return;
@@ -244,8 +277,24 @@ void viewer_start(struct served *s, struct client *client, bool may_write, size_
 
 void viewer_end_all(struct served *s, const char *why)
 {
-	while (s->viewers) {
-		put_frame(s->viewers, FRAME_GOODBYE, why, strlen(why));
-		end(s->viewers);
+	struct viewer *next;
+
+	/* First all of them, or those left would be told that they write now. */
+	for (struct viewer *v = s->viewers; v; v = v->next)
+		if (!v->leaving)
+			put_frame(v, FRAME_GOODBYE, why, strlen(why));
+	for (struct viewer *v = s->viewers; v; v = next) {
+		next = v->next;
+		let_go(v);
+		if (v->out_used)
+			watch_again(v);
+		else
+			end(v);
 	}
+}
+
+void viewer_free_all(struct served *s)
+{
+	while (s->viewers)
+		end(s->viewers);
 }
