@@ -22,17 +22,25 @@ def entries(folder, *more):
     return [("boot", "manual"), ("on-restart", "leave"), ("on-crash", "leave"), ("console", "scrollback=256K"), *more]
 
 
-def test_login_on_the_virtio_console_is_a_real_terminal(card):
-    assert card.run("tty").strip() == "/dev/hvc0"
-    assert card.run("id -un").strip() == "root"
+def test_console_is_a_terminal_of_the_size_of_its_viewer(card):
     assert card.run("echo $TERM").strip() == "xterm"
+    card.console().setwinsize(40, 132)
+    card.run('until [ "$(stty size)" = "40 132" ]; do usleep 50000; done')
 
 
-def test_serial_line_has_a_login_too(card):
+def test_shell_ends_with_the_console_and_a_login_comes_back_with_it(card):
+    shell = card.run("echo $$").strip()
+    card.daemon.kill()
+    card.daemon.start()
+    assert card.run("echo $$").strip() == shell, "a daemon that comes back keeps the console"
+    card.remove("console")
     line = card.model.line()
     line.send("\n")
     Shell(line).login()
-    assert card.model.run("tty").strip() == "/dev/ttyS0"
+    card.model.run(f"while [ -e /proc/{shell} ]; do usleep 50000; done", 0)
+    card.add("console", "scrollback=64K")
+    card.detach()
+    Shell(card.console()).login()
 
 
 def test_dhcp_gives_address_route_and_name_server(card):
