@@ -86,6 +86,10 @@ struct X100Chip {
 	/* memory map */
 	MemoryRegion background, gddr, gddr_view, boxes, mmio, window;
 	MemoryRegion smpt_view[X100_SMPT_ENTRIES]; /* over the window */
+	MemoryListener map_listener;
+	unsigned int map_changes; /* that the RCU grace period has not ended for */
+	bool views_off;           /* too many of them */
+	QEMUTimer *views_timer;
 	MemoryRegion flash_window, flash;
 	X100Gbox gbox[X100_GBOXES];
 	int gddr_fd;

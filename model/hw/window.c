@@ -6,7 +6,10 @@
  * SMPT entry: where the PCIe side offers RAM, the CPUs go there at the speed of memory.
  */
 #include "qemu/osdep.h"
+#include "qemu/rcu.h"
+#include "qemu/timer.h"
 #include "exec/address-spaces.h"
+#include "hw/core/cpu.h"
 #include "chip-internal.h"
 
 /*
@@ -93,22 +96,73 @@ static const MemoryRegionOps window_ops = {
 };
 
 /*
+ * Each change of the memory map leaves the old one, some 100 KiB, behind for an RCU grace period. A
+ * host that maps or a CPU that writes its SMPT without end would fill this process's memory: after
+ * so many changes the views are taken off until the period is over, and callbacks do it all.
+ */
+#define MAP_CHANGES_MAX 64
+#define KICK_MS         10
+
+typedef struct MapChange {
+	struct rcu_head rcu;
+	X100Chip *chip;
+} MapChange;
+
+static void map_change_over(MapChange *change)
+{
+	X100Chip *chip = change->chip;
+
+	g_free(change);
+	if (!--chip->map_changes && chip->views_off)
+		x100_window_update(chip);
+}
+
+/* The period ends when each CPU has left its code, which it may not do by itself. */
+static void views_kick(void *opaque)
+{
+	X100Chip *chip = opaque;
+	CPUState *cs;
+
+	if (!chip->views_off)
+		return;
+	CPU_FOREACH(cs)
+		qemu_cpu_kick(cs);
+	timer_mod(chip->views_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + KICK_MS);
+}
+
+static void map_changed(MemoryListener *listener)
+{
+	X100Chip *chip = container_of(listener, X100Chip, map_listener);
+	MapChange *change = g_new0(MapChange, 1);
+
+	change->chip = chip;
+	chip->map_changes++;
+	call_rcu(change, map_change_over, rcu);
+}
+
+/*
  * Brings the views in line with SMPT and host memory. A view without anything to show stays off the
  * map: changing the map costs each CPU its TLB, and a host sets all entries after each reset.
  */
 void x100_window_update(X100Chip *chip)
 {
-	if (!x100_pcie_host_memory(chip->pcie))
+	MemoryRegion *host = x100_pcie_host_memory(chip->pcie);
+
+	if (!host)
 		return;
+	chip->views_off = chip->map_changes >= (chip->views_off ? 1 : MAP_CHANGES_MAX);
+	if (chip->views_off && !timer_pending(chip->views_timer))
+		views_kick(chip);
 	memory_region_transaction_begin();
-	for (unsigned int n = 0; n < X100_SMPT_ENTRIES; n++) {
-		uint64_t host =
+	memory_region_set_enabled(host, !chip->views_off);
+	for (unsigned int n = 0; !chip->views_off && n < X100_SMPT_ENTRIES; n++) {
+		uint64_t page =
 			x100_smpt_host(*x100_reg(chip, X100_SBOX_SMPT(n)), X100_SYSMEM_BASE);
 		bool show = chip->smpt_valid & (1u << n) &&
-			    x100_pcie_host_memory_at(chip->pcie, host, X100_SMPT_PAGE_SIZE);
+			    x100_pcie_host_memory_at(chip->pcie, page, X100_SMPT_PAGE_SIZE);
 
 		if (show)
-			memory_region_set_alias_offset(&chip->smpt_view[n], host);
+			memory_region_set_alias_offset(&chip->smpt_view[n], page);
 		memory_region_set_enabled(&chip->smpt_view[n], show);
 	}
 	memory_region_transaction_commit();
@@ -124,7 +178,12 @@ void x100_window_connect(X100Chip *chip)
 {
 	MemoryRegion *host = x100_pcie_host_memory(chip->pcie);
 
-	for (unsigned int n = 0; host && n < X100_SMPT_ENTRIES; n++) {
+	if (!host)
+		return;
+	chip->map_listener = (MemoryListener){ .name = "x100-window", .commit = map_changed };
+	memory_listener_register(&chip->map_listener, &address_space_memory);
+	chip->views_timer = timer_new_ms(QEMU_CLOCK_REALTIME, views_kick, chip);
+	for (unsigned int n = 0; n < X100_SMPT_ENTRIES; n++) {
 		MemoryRegion *view = &chip->smpt_view[n];
 
 		memory_region_init_alias(view, OBJECT(chip), "x100-smpt", host, 0,

@@ -588,7 +588,7 @@ static bool server_clear_path(const struct sockaddr_un *addr, Error **errp)
 
 X100VfuServer *x100_vfu_listen(const char *path, const X100VfuOps *ops, void *opaque, Error **errp)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX }, early = addr;
 	g_autofree char *dir = g_path_get_dirname(path);
 	g_autofree char *name = g_path_get_basename(path);
 	g_autofree char *real = NULL;
@@ -608,33 +608,36 @@ X100VfuServer *x100_vfu_listen(const char *path, const X100VfuOps *ops, void *op
 		return NULL;
 	}
 	full = g_build_filename(real, name, NULL);
-	if (strlen(full) >= sizeof(addr.sun_path)) {
+	if (strlen(full) + 1 >= sizeof(addr.sun_path)) {
 		error_setg(errp, "socket path too long (at most %zu bytes): %s",
-			   sizeof(addr.sun_path) - 1, full);
+			   sizeof(addr.sun_path) - 2, full);
 		return NULL;
 	}
 	pstrcpy(addr.sun_path, sizeof(addr.sun_path), full);
+	snprintf(early.sun_path, sizeof(early.sun_path), "%s~", full);
 	lock = g_strconcat(full, ".lock", NULL);
 	lock_fd = server_lock(lock, full, errp);
 	if (lock_fd < 0)
 		return NULL;
-	if (!server_clear_path(&addr, errp))
+	if (!server_clear_path(&addr, errp) || !server_clear_path(&early, errp))
 		goto fail;
 	fd = qemu_socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd < 0) {
 		error_setg_errno(errp, errno, "socket");
 		goto fail;
 	}
+	/* It takes its name when it listens: whoever sees the name can connect. */
 	mask = umask(0177);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	if (bind(fd, (struct sockaddr *)&early, sizeof(early)) < 0) {
 		umask(mask);
 		error_setg_errno(errp, errno, "cannot bind %s", full);
 		goto fail_socket;
 	}
 	umask(mask);
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || listen(fd, VFU_MAX_STRANGER) < 0) {
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || listen(fd, VFU_MAX_STRANGER) < 0 ||
+	    rename(early.sun_path, full) < 0) {
 		error_setg_errno(errp, errno, "cannot listen on %s", full);
-		unlink(full);
+		unlink(early.sun_path);
 		goto fail_socket;
 	}
 

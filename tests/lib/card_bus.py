@@ -3,6 +3,8 @@
 
 import socket
 
+from vfio_user import wait_until
+
 
 class CardBus:
     """Start the model with `-qtest unix:PATH,server=on,wait=off`; works beside running CPUs."""
@@ -10,8 +12,16 @@ class CardBus:
     def __init__(self, path, timeout=10.0):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
-        self.sock.connect(path)
+        wait_until(lambda: self._connected(path), timeout, what="the qtest socket")
         self.lines = self.sock.makefile("r")
+
+    def _connected(self, path):
+        """QEMU's socket has its name a moment before it listens."""
+        try:
+            self.sock.connect(path)
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def close(self):
         self.lines.close()

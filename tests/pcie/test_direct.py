@@ -14,7 +14,7 @@ import pytest
 
 from qmp import Qmp
 from vfio_user import DMA_F_READ, UNMAP_ALL, Refused, wait_until
-from window import CALL, COMPARE, INCREMENT, ONES, PAGE, PML4, SBOX, SMPT, WINDOW, WRITE_THEN_READ, Memory, reset
+from window import CALL, COMPARE, FLIP, INCREMENT, ONES, PAGE, PML4, SBOX, SMPT, WINDOW, WRITE_THEN_READ, Memory, reset
 
 
 def direct(card):
@@ -389,6 +389,26 @@ def test_ten_thousand_mappings_leave_nothing_behind(card, memory):
     assert min(times[-3:]) < 3 * min(times[:3])
     assert regions() == regions_before
     wait_until(lambda: slices() <= 5, what="the slices being free again")
+
+
+def test_cpu_that_writes_its_smpt_for_ever_fills_no_memory(card, memory):
+    other = Memory()
+    card.host.dma_map(0, 1 << 20, memory.fd)
+    card.host.dma_map(PAGE, 1 << 20, other.fd)
+    memory.put(1)
+    other.put(2)
+    before = resident(card)
+    card.cpu.begin(FLIP, SBOX + SMPT, 0 << 2, 1 << 2)
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        assert resident(card) < before + (64 << 20), f"after {card.cpu.rounds()} entries"
+    card.cpu.stop()
+    for entry, value in [(0, 1), (1, 2)]:
+        card.host.sbox_write(SMPT, entry << 2)
+        assert card.cpu.read(WINDOW) == value
+    wait_until(lambda: not seen_by_callbacks(card, lambda: card.cpu.read(WINDOW)), what="host memory being RAM again")
+    other.close()
 
 
 def test_bad_unmap_leaves_it_alone(card, memory):

@@ -54,6 +54,8 @@ next:	movq	COMMAND, %rax
 	je	write_then_read
 	cmpq	$6, %rax
 	je	compare
+	cmpq	$7, %rax
+	je	flip
 	movq	$0, ROUNDS
 	jmp	next
 read:	movq	(%rdi), %rdx
@@ -81,6 +83,12 @@ compare: /* 32 bits at ADDRESS with VALUE; RESULT counts what differs */
 	cmpl	VALUE, %edx
 	je	done
 	incq	RESULT
+	jmp	done
+flip:	/* 32 bits at ADDRESS: VALUE, next time THEN, and so on */
+	movq	VALUE, %rdx
+	movl	%edx, (%rdi)
+	xchgq	%rdx, THEN
+	movq	%rdx, VALUE
 done:	incq	ROUNDS
 	jmp	next
 
