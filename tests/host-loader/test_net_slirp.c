@@ -455,6 +455,53 @@ static void restricted_card_reaches_nothing(void **state)
 	close(fd);
 }
 
+/* Send a packet of @protocol with byte @at of the frame replaced. True when libslirp got it. */
+static bool passes(uint8_t protocol, size_t payload, size_t at, uint8_t value)
+{
+	uint64_t refused = netcard_count("dropped.host-refused");
+	size_t size;
+
+	memset(netcard_data, 0, payload);
+	if (protocol == IPPROTO_TCP && payload > 12)
+		netcard_data[12] = 0x50;
+	if (protocol == IPPROTO_UDP && payload > 5)
+		netcard_data[5] = (uint8_t)payload;
+	size = netcard_ip(frame, protocol, nc.host, netcard_data, payload);
+	if (at)
+		frame[at] = value;
+	netcard_send(NULL, frame, size);
+	return netcard_count("dropped.host-refused") == refused;
+}
+
+static void only_sound_packets_reach_libslirp(void **state)
+{
+	(void)state;
+	begin("slirp", ALL);
+	assert_true(passes(IPPROTO_TCP, 20, 0, 0));
+	assert_true(passes(IPPROTO_UDP, 8, 0, 0));
+	assert_true(passes(IPPROTO_ICMP, 8, 0, 0));
+	assert_true(passes(IPPROTO_TCP, 20, IP_AT + 6, 0x40));  /* DF */
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 6, 0x20)); /* MF */
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 6, 0x80)); /* reserved */
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 7, 1));    /* offset */
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT, 0x46));     /* options */
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT, 0x44));
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT, 0x65));
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 3, 41)); /* longer than the frame */
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 3, 39));
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 3, 19));
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 20 + 12, 0x40));
+	assert_false(passes(IPPROTO_TCP, 20, IP_AT + 20 + 12, 0x60));
+	assert_false(passes(IPPROTO_TCP, 19, 0, 0));
+	assert_false(passes(IPPROTO_UDP, 7, 0, 0));
+	assert_false(passes(IPPROTO_UDP, 8, IP_AT + 20 + 5, 9));
+	assert_false(passes(IPPROTO_ICMP, 7, 0, 0));
+	assert_false(passes(IPPROTO_IGMP, 8, 0, 0));
+	assert_false(passes(IPPROTO_TCP, 20, 12, 0x86));    /* no IP */
+	assert_false(passes(IPPROTO_UDP, 7, IP_AT - 1, 6)); /* ARP, but short */
+	netcard_arp();
+}
+
 /* ------------------------------------------------------------------ buffers, resets, time */
 
 /* A connection at full speed into a card that then takes no more; returns what the host wrote last. */
@@ -718,6 +765,7 @@ int main(void)
 		TEST(ports_are_forwarded),
 		TEST(words_are_checked),
 		TEST(restricted_card_reaches_nothing),
+		TEST(only_sound_packets_reach_libslirp),
 		TEST(host_is_not_read_for_a_card_without_buffers),
 		TEST(a_starved_card_costs_no_time),
 		TEST(a_new_driver_goes_on),
