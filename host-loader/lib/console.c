@@ -152,21 +152,28 @@ void x100_console_ready(struct x100_backend *console, struct x100_viewer *viewer
 	tell(get(console), viewer);
 }
 
+/* The size of the writer's window goes into the config space. */
+static void tell_size(struct console *c)
+{
+	struct virtio_console_config config = { .cols = c->columns, .rows = c->rows };
+
+	/* An old driver that did not take the feature is not to be disturbed. */
+	if (c->live && !(c->features & 1u << VIRTIO_CONSOLE_F_SIZE))
+		return;
+	x100_vdev_config_write(c->backend.dev, 0, &config,
+			       sizeof(config.cols) + sizeof(config.rows), NULL, NULL);
+}
+
 void x100_console_size(struct x100_backend *console, struct x100_viewer *viewer, uint16_t columns,
 		       uint16_t rows)
 {
 	struct console *c = get(console);
-	struct virtio_console_config config = { .cols = columns, .rows = rows };
 
 	if (!viewer->is_writer || (c->columns == columns && c->rows == rows))
 		return;
 	c->columns = columns;
 	c->rows = rows;
-	/* An old driver that did not take the feature is not to be disturbed. */
-	if (c->live && !(c->features & 1u << VIRTIO_CONSOLE_F_SIZE))
-		return;
-	x100_vdev_config_write(console->dev, 0, &config, sizeof(config.cols) + sizeof(config.rows),
-			       NULL, NULL);
+	tell_size(c);
 }
 
 /* ------------------------------------------------------------------ output */
@@ -355,6 +362,9 @@ static void start(void *arg, struct x100_vdev *dev, uint32_t features)
 	c->live = true;
 	x100_vq_notify_off(c->in);
 	x100_task_queue(c->loop, &c->more);
+	/* Linux looks at the size when it changes, and only then. */
+	if (c->columns)
+		tell_size(c);
 }
 
 /* Keys that the card did not get are for nobody else. */

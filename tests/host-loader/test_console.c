@@ -719,6 +719,25 @@ static void window_size_reaches_the_card(void **state)
 	detach(b);
 }
 
+static void new_driver_is_told_the_size(void **state)
+{
+	struct x100_vdev_ctrl ctrl;
+	struct eye *e;
+
+	(void)state;
+	open_console("pty");
+	vcard_boot();
+	e = attach(true, 0);
+	x100_console_size(be, &e->v, 132, 43);
+	vcard_publish(3);
+	probe(SIZE);
+	vcard_turn();
+	assert_int_equal(config_word(0), 132);
+	memcpy(&ctrl, drv.ctrl, sizeof(ctrl));
+	assert_int_equal(ctrl.config_change, X100_CHANGE_CONFIG);
+	detach(e);
+}
+
 static void driver_that_took_no_size_is_left_alone(void **state)
 {
 	struct eye *e;
@@ -977,6 +996,7 @@ int main(void)
 		TEST(keys_are_forgotten_with_the_driver),
 		TEST(room_for_keys_is_bounded_and_told),
 		TEST(window_size_reaches_the_card),
+		TEST(new_driver_is_told_the_size),
 		TEST(driver_that_took_no_size_is_left_alone),
 		TEST(pty_is_the_console),
 		TEST(pty_changes_no_byte),
