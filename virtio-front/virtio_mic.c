@@ -431,15 +431,18 @@ static int virtio_mic_probe(struct mbus_device *mbdev)
 	}
 	publish(vd);
 
+	/* From its registration on a driver may want to hear of a change; until it does, it is kept. */
+	vd->config_changed = vm_config_changed;
+	vd->resume = vm_resume;
 	ret = register_virtio_device(&vm->vdev);
 	if (ret) {
+		vd->config_changed = NULL;
+		vd->resume = NULL;
 		mbdev->hw_ops->free_irq(mbdev, vm->irq, vm);
 		put_device(&vm->vdev.dev);
 		return ret;
 	}
 	write_cookie(vd);
-	vd->config_changed = vm_config_changed;
-	vd->resume = vm_resume;
 	return 0;
 }
 
