@@ -8,6 +8,8 @@ struct drv_plan drv_plan[8];
 struct drv_dev *drv_devs;
 unsigned int drv_probes, drv_removes;
 unsigned int drv_resubmit;
+bool drv_early;
+static bool loaded;
 static unsigned int next_id;
 
 static void request_free(struct drv_request *r)
@@ -61,9 +63,12 @@ static int put(struct drv_request *r, unsigned int out_parts, unsigned int in_pa
 struct drv_request *drv_add(struct drv_dev *dev, unsigned int queue, u32 out_size,
 			    unsigned int out_parts, u32 in_size, unsigned int in_parts)
 {
-	struct drv_request *r = kzalloc(sizeof(*r), GFP_ATOMIC);
 	u32 size = out_size + in_size;
+	struct drv_request *r;
 
+	if (out_parts + in_parts > virtqueue_get_vring_size(dev->vq[queue]))
+		return NULL;
+	r = kzalloc(sizeof(*r), GFP_ATOMIC);
 	if (!r)
 		return NULL;
 	r->dev = dev;
@@ -245,8 +250,11 @@ static void unplug(struct virtio_device *vdev)
 			r->detached = true;
 	}
 	vdev->config->del_vqs(vdev);
-	if (drv_pending(dev))
+	/* What a console had in flight is given up when its host is restarted. */
+	if (drv_pending(dev) && dev->type != VIRTIO_ID_CONSOLE)
 		sim_bug("%u requests were lost", drv_pending(dev));
+	for (struct drv_request *r = dev->requests; r; r = r->next)
+		r->detached = true;
 	drv_free_done(dev);
 	forget(dev);
 	vdev->priv = NULL;
@@ -279,14 +287,25 @@ void drv_begin(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(drv_plan); i++)
 		drv_plan[i].queues = i == VIRTIO_ID_NET || i == VIRTIO_ID_CONSOLE ? 2 : 1;
 	drv_devs = NULL;
+	drv_early = loaded = false;
 	drv_probes = drv_removes = next_id = 0;
 	drv_resubmit = 0;
 }
 
 void drv_load(void)
 {
-	register_virtio_driver(&driver);
+	if (!loaded)
+		register_virtio_driver(&driver);
+	loaded = true;
 }
+
+static int load_early(void)
+{
+	if (drv_early)
+		drv_load();
+	return 0;
+}
+fs_initcall(load_early);
 
 struct drv_dev *drv_find(unsigned int type)
 {

@@ -51,8 +51,9 @@ extern unsigned int drv_probes, drv_removes;
 extern unsigned int drv_resubmit; /* so many completed requests are put back at once */
 
 void drv_begin(void);
-/* Register; the virtio core is there after sim_boot(). */
+/* Register, after sim_boot(); or on the way, before there is a device, when drv_early says so. */
 void drv_load(void);
+extern bool drv_early;
 struct drv_dev *drv_find(unsigned int type);
 
 /*

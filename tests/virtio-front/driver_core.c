@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define INITCALLS 32
+#define DEVICES   128
 
 struct devres {
 	void (*action)(void *data);
@@ -179,38 +180,6 @@ void *devm_kzalloc(struct device *dev, size_t size, gfp_t gfp)
 	return p && !devm_add_action_or_reset(dev, free_it, p) ? p : NULL;
 }
 
-struct irq_of {
-	unsigned int irq;
-	void *data;
-};
-
-static void free_irq_of(void *p)
-{
-	struct irq_of *of = p;
-
-	free_irq(of->irq, of->data);
-	kfree(of);
-}
-
-int devm_request_threaded_irq(struct device *dev, unsigned int irq, irq_handler_t handler,
-			      irq_handler_t thread, unsigned long flags, const char *name,
-			      void *data)
-{
-	struct irq_of *of = kmalloc(sizeof(*of), GFP_KERNEL);
-	int ret;
-
-	if (!of)
-		return -ENOMEM;
-	of->irq = irq;
-	of->data = data;
-	ret = request_threaded_irq(irq, handler, thread, flags, name, data);
-	if (ret) {
-		kfree(of);
-		return ret;
-	}
-	return devm_add_action_or_reset(dev, free_irq_of, of);
-}
-
 /* ------------------------------------------------------------------ binding */
 
 /* With the device locked. 0: bound; 1: this driver is not for it, or its probe failed. */
@@ -238,7 +207,7 @@ int device_attach(struct device *dev)
 	int ret = 0;
 
 	device_lock(dev);
-	if (!dev->driver && dev->bus) {
+	if (dev->added && !dev->driver && dev->bus) {
 		list_for_each_entry(drv, &dev->bus->drivers, on_bus) {
 			if (!try_bind(dev, drv)) {
 				ret = 1;
@@ -332,45 +301,49 @@ void bus_unregister(struct bus_type *bus)
 	bus->registered = false;
 }
 
-int bus_for_each_dev(struct bus_type *bus, struct device *start, void *data,
-		     int (*fn)(struct device *dev, void *data))
+/* The devices of a bus now, held: they may go while something is done to them. */
+static unsigned int hold_devices(struct bus_type *bus, struct device *held[DEVICES])
 {
-	struct device *dev, *next;
-	int ret = 0;
+	struct device *dev;
+	unsigned int n = 0;
 
-	(void)start;
-	list_for_each_entry_safe(dev, next, &bus->devices, on_bus)
-	{
-		ret = fn(dev, data);
-		if (ret)
-			break;
+	list_for_each_entry(dev, &bus->devices, on_bus) {
+		if (n == DEVICES)
+			sim_bug("more than %u devices on the bus %s", DEVICES, bus->name);
+		held[n++] = get_device(dev);
 	}
-	return ret;
+	return n;
 }
 
 int driver_register(struct device_driver *drv)
 {
-	struct device *dev, *next;
+	struct device *held[DEVICES];
+	unsigned int n;
 
 	if (!drv->bus->registered)
 		sim_bug("the bus of driver %s is not registered", drv->name);
 	list_add_tail(&drv->on_bus, &drv->bus->drivers);
-	list_for_each_entry_safe(dev, next, &drv->bus->devices, on_bus)
-	{
-		device_lock(dev);
-		if (!dev->driver)
-			try_bind(dev, drv);
-		device_unlock(dev);
+	n = hold_devices(drv->bus, held);
+	for (unsigned int i = 0; i < n; i++) {
+		device_lock(held[i]);
+		if (held[i]->added && !held[i]->driver)
+			try_bind(held[i], drv);
+		device_unlock(held[i]);
+		put_device(held[i]);
 	}
 	return 0;
 }
 
 void driver_unregister(struct device_driver *drv)
 {
-	struct device *dev, *next;
+	struct device *held[DEVICES];
+	unsigned int n = hold_devices(drv->bus, held);
 
-	list_for_each_entry_safe(dev, next, &drv->bus->devices, on_bus) if (dev->driver == drv)
-		device_release_driver(dev);
+	for (unsigned int i = 0; i < n; i++) {
+		if (held[i]->driver == drv)
+			device_release_driver(held[i]);
+		put_device(held[i]);
+	}
 	list_del(&drv->on_bus);
 }
 
@@ -496,19 +469,31 @@ void sim_drivers_begin(void)
 		memcpy(param[i].value, &param[i].initial, param[i].size);
 }
 
+static struct device *youngest_that_is_up(void)
+{
+	struct device *dev = devices;
+
+	while (dev && (!dev->added || dev->down))
+		dev = dev->older;
+	return dev;
+}
+
 /* In the order of the kernel on its way down: the youngest device first. */
 void sim_shutdown(void)
 {
+	struct device *dev;
+
 	system_state = SYSTEM_POWER_OFF;
-	for (struct device *dev = devices; dev; dev = dev->older) {
-		if (!dev->added)
-			continue;
+	while ((dev = youngest_that_is_up())) {
+		dev->down = true;
+		get_device(dev);
 		device_lock(dev);
 		if (dev->bus && dev->driver && dev->bus->shutdown)
 			dev->bus->shutdown(dev);
 		else if (dev->driver && dev->driver->shutdown)
 			dev->driver->shutdown(dev);
 		device_unlock(dev);
+		put_device(dev);
 	}
 }
 

@@ -21,7 +21,7 @@
 #include <x100/smpt.h>
 
 #define POOL       0x18000000ull /* card address of the first page that is given away */
-#define POOL_PAGES 8192u
+#define POOL_PAGES 4096u
 #define VIEWS      64
 #define WINDOWS    16
 #define WATCHES    16
@@ -218,12 +218,6 @@ void sg_set_buf(struct scatterlist *sg, const void *p, unsigned int size)
 	sg->at = (void *)p;
 	sg->offset = offset_in_page(p);
 	sg->length = size;
-}
-
-void sg_init_one(struct scatterlist *sg, const void *p, unsigned int size)
-{
-	sg_init_table(sg, 1);
-	sg_set_buf(sg, p, size);
 }
 
 /* ------------------------------------------------------------------ windows onto the host */

@@ -106,7 +106,7 @@ void rude_ring_dev(const struct rude_dev *dev)
 {
 	s8 db = rude_ctrl(dev)->h2c_vdev_db;
 
-	if (db >= 0)
+	if (db >= 0 && db < 16)
 		sim_ring_card((unsigned int)db);
 }
 
@@ -218,7 +218,7 @@ void rude_ring_config(void)
 {
 	s8 db = rude_bootparam()->h2c_config_db;
 
-	if (db >= 0)
+	if (db >= 0 && db < 16)
 		sim_ring_card((unsigned int)db);
 }
 
@@ -311,6 +311,20 @@ bool rude_remove(struct rude_dev *dev)
 
 /* ------------------------------------------------------------------ life */
 
+void rude_come(void)
+{
+	sim_host_map(RUDE_IOVA, RUDE_SIZE, rude.fd, 0);
+	rude.memory = sim_host_at(RUDE_CARD);
+	rude.page = sim_host_at(RUDE_PAGE);
+	sim_host_turn = turn;
+}
+
+void rude_go(void)
+{
+	sim_host_forget();
+	sim_host_turn = NULL;
+}
+
 void rude_begin(void)
 {
 	sim_begin();
@@ -321,9 +335,7 @@ void rude_begin(void)
 	rude.fd = memfd_create("rude", MFD_CLOEXEC);
 	if (rude.fd < 0 || ftruncate(rude.fd, RUDE_SIZE))
 		abort();
-	sim_host_map(RUDE_IOVA, RUDE_SIZE, rude.fd, 0);
-	rude.memory = sim_host_at(RUDE_CARD);
-	rude.page = sim_host_at(RUDE_PAGE);
+	rude_come();
 	*rude_bootparam() = (struct x100_bootparam){
 		.magic = X100_DEVPAGE_MAGIC,
 		.h2c_config_db = -1,
@@ -334,7 +346,6 @@ void rude_begin(void)
 	fake_set_sbox(X100_SBOX_SCRATCH(X100_SPAD_DEVPAGE_LO), (u32)RUDE_PAGE);
 	fake_set_sbox(X100_SBOX_SCRATCH(X100_SPAD_DEVPAGE_HI), (u32)(RUDE_PAGE >> 32));
 	sim_on_mmio = on_mmio;
-	sim_host_turn = turn;
 }
 
 void rude_boot(void)

@@ -45,6 +45,9 @@ extern struct rude rude;
 /* sim_begin(), memory, an empty page that answers everything; card not booted. */
 void rude_begin(void);
 void rude_end(void);
+/* The program on the host dies; it comes back with its memory as it was. */
+void rude_go(void);
+void rude_come(void);
 /* Boot the card and let it settle. */
 void rude_boot(void);
 

@@ -25,24 +25,18 @@ struct sim_task {
 	const void *waits_on;
 	u64 wake_at; /* ns; 0 = never */
 	bool timed_out;
-	bool stop; /* kthread_stop() */
 	struct sim_task *next;
 };
 
 struct irq_action {
-	irq_handler_t handler, thread;
-	const char *name;
+	irq_handler_t handler;
 	void *data;
-	struct sim_task *task; /* of the threaded handler */
-	bool wake, stop, busy;
 	struct irq_action *next;
 };
 
 struct workqueue_struct {
 	const char *name;
-	bool ordered;
 	struct work_struct *first;
-	unsigned int workers; /* tasks */
 };
 
 u64 sim_now;
@@ -60,16 +54,13 @@ static struct {
 	struct timer_list *timers;
 	struct irq_action *irq[X100_IRQS];
 	bool pending[X100_IRQS];
-	unsigned int disabled[X100_IRQS];
 	/* Kept for ever. */
 	void *spare[8];
 	unsigned int spares;
 } s;
 
 static struct workqueue_struct wq_system = { .name = "events" };
-struct workqueue_struct *system_wq = &wq_system, *system_long_wq = &wq_system,
-			*system_unbound_wq = &wq_system, *system_highpri_wq = &wq_system,
-			*system_freezable_wq = &wq_system;
+struct workqueue_struct *system_long_wq = &wq_system;
 
 unsigned long sim_jiffies(void)
 {
@@ -143,15 +134,6 @@ static void task_free(struct sim_task *t)
 	free(t);
 }
 
-unsigned int sim_tasks(void)
-{
-	unsigned int n = 0;
-
-	for (const struct sim_task *t = s.tasks; t; t = t->next)
-		n++;
-	return n;
-}
-
 static void run_task(struct sim_task *t)
 {
 	s.current = t;
@@ -188,41 +170,15 @@ static struct sim_task *next_task(void)
 
 /* ------------------------------------------------------------------ interrupts */
 
-static void irq_thread(void *arg)
-{
-	struct irq_action *a = arg;
-
-	for (;;) {
-		while (!a->wake && !a->stop)
-			sim_wait_on(a, 0);
-		if (a->stop)
-			break;
-		a->wake = false;
-		a->busy = true;
-		a->thread(0, a->data);
-		a->busy = false;
-		sim_wake(&a->busy);
-	}
-	a->task = NULL;
-	sim_wake(&a->task);
-}
-
-static struct sim_task *last_task(void)
-{
-	struct sim_task *t = s.tasks;
-
-	while (t && t->next)
-		t = t->next;
-	return t;
-}
-
 int request_threaded_irq(unsigned int irq, irq_handler_t handler, irq_handler_t thread,
 			 unsigned long flags, const char *name, void *data)
 {
 	struct irq_action *a;
 
 	might_sleep();
-	if (irq >= X100_IRQS || (!handler && !thread))
+	if (thread)
+		sim_bug("the interrupt %s has a thread, which is not simulated", name);
+	if (irq >= X100_IRQS || !handler)
 		return -EINVAL;
 	if (s.irq[irq] && !(flags & IRQF_SHARED))
 		return -EBUSY;
@@ -230,29 +186,16 @@ int request_threaded_irq(unsigned int irq, irq_handler_t handler, irq_handler_t 
 	if (!a)
 		return -ENOMEM;
 	a->handler = handler;
-	a->thread = thread;
-	a->name = name;
 	a->data = data;
 	a->next = s.irq[irq];
 	s.irq[irq] = a;
-	if (thread) {
-		sim_spawn(name, irq_thread, a);
-		a->task = last_task();
-	}
 	return 0;
-}
-
-void synchronize_hardirq(unsigned int irq)
-{
-	(void)irq; /* handlers do not wait, so none is half done */
 }
 
 void synchronize_irq(unsigned int irq)
 {
-	might_sleep();
-	for (struct irq_action *a = s.irq[irq]; a; a = a->next)
-		while (a->busy || a->wake)
-			sim_wait_on(&a->busy, 0);
+	(void)irq;
+	might_sleep(); /* handlers do not wait, so none is half done */
 }
 
 const void *free_irq(unsigned int irq, void *data)
@@ -265,34 +208,9 @@ const void *free_irq(unsigned int irq, void *data)
 	a = *at;
 	if (!a)
 		sim_bug("free_irq(%u) of a handler that was not requested", irq);
-	while (a->busy || a->wake)
-		sim_wait_on(&a->busy, 0);
-	for (at = &s.irq[irq]; *at != a; at = &(*at)->next)
-		;
 	*at = a->next;
-	a->stop = true;
-	sim_wake(a);
-	while (a->task)
-		sim_wait_on(&a->task, 0);
 	kfree(a);
 	return NULL;
-}
-
-void disable_irq_nosync(unsigned int irq)
-{
-	s.disabled[irq]++;
-}
-
-void disable_irq(unsigned int irq)
-{
-	disable_irq_nosync(irq);
-	synchronize_irq(irq);
-}
-
-void enable_irq(unsigned int irq)
-{
-	if (!s.disabled[irq]--)
-		sim_bug("enable_irq(%u) without disable_irq()", irq);
 }
 
 static unsigned int doorbell_irq(unsigned int n)
@@ -320,19 +238,14 @@ static bool deliver_irqs(void)
 	bool any = false;
 
 	for (unsigned int irq = 0; irq < X100_IRQS; irq++) {
-		if (!s.pending[irq] || s.disabled[irq])
+		if (!s.pending[irq])
 			continue;
 		s.pending[irq] = false;
 		any = true;
 		s.in_irq = true;
 		for (struct irq_action *a = s.irq[irq], *next; a; a = next) {
-			int ret = a->handler ? a->handler((int)irq, a->data) : IRQ_WAKE_THREAD;
-
 			next = a->next;
-			if (ret == IRQ_WAKE_THREAD) {
-				a->wake = true;
-				sim_wake(a);
-			}
+			a->handler((int)irq, a->data);
 		}
 		s.in_irq = false;
 	}
@@ -449,24 +362,10 @@ void sim_run(unsigned int ms)
 
 /* ------------------------------------------------------------------ waiting */
 
-bool in_interrupt(void)
-{
-	return s.in_irq;
-}
-
 void might_sleep(void)
 {
 	if (s.in_irq || s.locks || s.irqs_off)
 		sim_bug("sleeping where that is not allowed");
-}
-
-void cond_resched(void)
-{
-	might_sleep();
-	if (s.current) {
-		s.current->ready = true;
-		sim_wait_on(NULL, 0);
-	}
 }
 
 /* The test waits by running the others. */
@@ -531,22 +430,10 @@ static void sleep_ns(u64 ns)
 		;
 }
 
-void msleep(unsigned int ms)
-{
-	/* As the kernel: a tick more than asked for, so that it is never less. */
-	sleep_ns(ms * SIM_MS);
-}
-
 void usleep_range(unsigned long least, unsigned long most)
 {
 	(void)most;
 	sleep_ns(least * 1000);
-}
-
-long schedule_timeout_uninterruptible(long timeout)
-{
-	sleep_ns((u64)timeout * (SIM_S / HZ));
-	return 0;
 }
 
 /* The CPU is busy: interrupts and tasks have to wait, the host does not. */
@@ -563,16 +450,6 @@ static void busy_for(u64 ns)
 			sim_now = s.host_at;
 	}
 	sim_now = end;
-}
-
-void udelay(unsigned long us)
-{
-	busy_for(us * 1000);
-}
-
-void mdelay(unsigned long ms)
-{
-	busy_for(ms * SIM_MS);
 }
 
 void cpu_relax(void)
@@ -593,11 +470,6 @@ unsigned long sim_irq_save(void)
 void sim_irq_restore(unsigned long flags)
 {
 	s.irqs_off = flags;
-}
-
-bool irqs_disabled(void)
-{
-	return s.irqs_off || s.in_irq;
 }
 
 void spin_lock(spinlock_t *lock)
@@ -645,55 +517,12 @@ void mutex_lock(struct mutex *m)
 	m->owner = self();
 }
 
-bool mutex_trylock(struct mutex *m)
-{
-	if (m->held)
-		return false;
-	m->held = true;
-	m->owner = self();
-	return true;
-}
-
 void mutex_unlock(struct mutex *m)
 {
 	if (!m->held || m->owner != self())
 		sim_bug("a mutex is released by somebody else");
 	m->held = false;
 	sim_wake(m);
-}
-
-void complete(struct completion *c)
-{
-	c->done++;
-	sim_wake(c);
-}
-
-void complete_all(struct completion *c)
-{
-	c->done = UINT_MAX / 2;
-	sim_wake(c);
-}
-
-unsigned long wait_for_completion_timeout(struct completion *c, unsigned long timeout)
-{
-	u64 end = sim_now + (u64)timeout * (SIM_S / HZ);
-
-	might_sleep();
-	while (!c->done)
-		if (!sim_wait_on(c, end) && !c->done)
-			return 0;
-	if (c->done < UINT_MAX / 2)
-		c->done--;
-	return 1;
-}
-
-void wait_for_completion(struct completion *c)
-{
-	might_sleep();
-	while (!c->done)
-		sim_wait_on(c, 0);
-	if (c->done < UINT_MAX / 2)
-		c->done--;
 }
 
 int stop_machine(int (*fn)(void *data), void *data, const struct cpumask *cpus)
@@ -783,19 +612,6 @@ static void worker(void *arg)
 		*at = w->next;
 		run_work(w);
 	}
-	wq->workers--;
-	sim_wake(wq);
-}
-
-struct workqueue_struct *sim_alloc_workqueue(const char *name, bool ordered)
-{
-	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
-
-	if (!wq)
-		return NULL;
-	wq->name = name;
-	wq->ordered = ordered;
-	return wq;
 }
 
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
@@ -810,24 +626,8 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	while (*end)
 		end = &(*end)->next;
 	*end = work;
-	if (!wq->ordered || !wq->workers) {
-		wq->workers++;
-		sim_spawn(wq->name, worker, wq);
-	}
+	sim_spawn(wq->name, worker, wq);
 	return true;
-}
-
-void flush_workqueue(struct workqueue_struct *wq)
-{
-	might_sleep();
-	while (wq->workers)
-		sim_wait_on(wq, 0);
-}
-
-void destroy_workqueue(struct workqueue_struct *wq)
-{
-	flush_workqueue(wq);
-	kfree(wq);
 }
 
 bool flush_work(struct work_struct *work)
@@ -854,14 +654,6 @@ bool cancel_work(struct work_struct *work)
 		return true;
 	}
 	return false;
-}
-
-bool cancel_work_sync(struct work_struct *work)
-{
-	bool was = cancel_work(work);
-
-	flush_work(work);
-	return was;
 }
 
 void sim_delayed_work_timer(struct timer_list *t)
@@ -905,13 +697,6 @@ bool cancel_delayed_work_sync(struct delayed_work *work)
 	return was;
 }
 
-bool flush_delayed_work(struct delayed_work *work)
-{
-	if (del_timer_sync(&work->timer))
-		queue_work(work->wq, &work->work);
-	return flush_work(&work->work);
-}
-
 /* ------------------------------------------------------------------ life */
 
 void sim_sched_begin(void)
@@ -932,6 +717,5 @@ void sim_sched_end(void)
 	}
 	running = NULL;
 	wq_system.first = NULL;
-	wq_system.workers = 0;
 	memset(&s, 0, offsetof(typeof(s), spare));
 }

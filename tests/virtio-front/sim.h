@@ -40,7 +40,6 @@ void sim_settle(void);
 /* Start @fn as a task of its own. */
 void sim_spawn(const char *name, void (*fn)(void *arg), void *arg);
 /* Tasks that have not ended. */
-unsigned int sim_tasks(void);
 
 /*
  * The other end of the link: called whenever nothing on the card can run, and between two tasks. True when

@@ -35,6 +35,13 @@ static int end(void **state)
 	return 0;
 }
 
+static void boot_task(void *arg)
+{
+	(void)arg;
+	sim_boot();
+	drv_load();
+}
+
 /* ------------------------------------------------------------------ order */
 
 /* Where the first store of @value to the byte at @offset of the page is; fails if there is none from @from on. */
@@ -437,6 +444,22 @@ static void no_page_no_devices(void **state)
 	assert_int_equal(rude_bootparam()->h2c_config_db, -1);
 }
 
+static void a_card_that_boots_before_its_host_waits_for_the_page(void **state)
+{
+	struct rude_dev *d = rude_add(VIRTIO_ID_BLOCK, 1, 128, 4, NULL, 36);
+
+	(void)state;
+	rude_go();
+	rude_boot();
+	sim_run(20000);
+	assert_int_equal(drv_probes, 0);
+	assert_int_equal(sim_complaints, 0);
+	rude_come();
+	sim_run(1500);
+	assert_int_equal(rude_desc(d)->status, 7);
+	assert_int_equal(rude_bootparam()->h2c_config_db, 9);
+}
+
 static void a_device_that_comes_later_is_found_by_the_config_doorbell(void **state)
 {
 	struct rude_dev *d;
@@ -630,6 +653,28 @@ static void config_change_reaches_the_driver_and_is_acknowledged(void **state)
 	assert_int_equal(seen, 200);
 }
 
+static int probe_slowly(struct drv_dev *dev)
+{
+	(void)dev;
+	usleep_range(50000, 50000);
+	return 0;
+}
+
+static void config_change_while_a_driver_probes_reaches_it(void **state)
+{
+	struct rude_dev *d = rude_add(VIRTIO_ID_BLOCK, 1, 128, 4, NULL, 36);
+
+	(void)state;
+	drv_plan[VIRTIO_ID_BLOCK].early = probe_slowly;
+	drv_early = true;
+	sim_spawn("boot", boot_task, NULL);
+	sim_run(20);
+	assert_int_equal(rude_desc(d)->status, 7);
+	assert_true(rude_change(d, X100_CHANGE_CONFIG));
+	sim_run(100);
+	assert_int_equal(drv_find(VIRTIO_ID_BLOCK)->config_changes, 1);
+}
+
 static void config_space_ends_where_the_host_says(void **state)
 {
 	struct rude_dev *d = rude_add(VIRTIO_ID_RNG, 1, 16, 0, "0123456789", 10);
@@ -667,13 +712,6 @@ static void a_driver_that_gives_up_is_seen(void **state)
 static bool goes_on(void *arg)
 {
 	return rude_desc(arg)->status != 0;
-}
-
-static void boot_task(void *arg)
-{
-	(void)arg;
-	sim_boot();
-	drv_load();
 }
 
 static void a_reset_without_an_answer_ends_after_10_s(void **state)
@@ -753,8 +791,7 @@ static void way_down_does_not_wait_for_a_host_that_is_gone(void **state)
 	(void)state;
 	rude_add(VIRTIO_ID_RNG, 1, 16, 0, NULL, 0);
 	rude_boot();
-	sim_host_forget();
-	sim_host_turn = NULL;
+	rude_go();
 	start = sim_now;
 	sim_shutdown();
 	assert_in_range(sim_now - start, 0, SIM_S);
@@ -768,8 +805,7 @@ static void a_host_that_is_gone_leaves_the_devices_as_they_are(void **state)
 	rude_add(VIRTIO_ID_BLOCK, 1, 128, 4, NULL, 36);
 	rude_boot();
 	dev = drv_find(VIRTIO_ID_BLOCK);
-	sim_host_forget();
-	sim_host_turn = NULL;
+	rude_go();
 	for (unsigned int i = 0; i < 10; i++)
 		assert_non_null(drv_add(dev, 0, 10, 2, 10, 2));
 	drv_kick(dev, 0);
@@ -835,6 +871,7 @@ int main(void)
 		TEST(rings_have_as_many_entries_as_the_host_says),
 		TEST(the_used_ring_lies_in_card_memory),
 		TEST(no_page_no_devices),
+		TEST(a_card_that_boots_before_its_host_waits_for_the_page),
 		TEST(a_device_that_comes_later_is_found_by_the_config_doorbell),
 		TEST(a_device_added_while_the_doorbell_is_published_is_found),
 		TEST(a_deleted_slot_is_skipped),
@@ -846,6 +883,7 @@ int main(void)
 		TEST(a_device_removed_before_it_was_found_is_acknowledged),
 		TEST(a_driver_can_be_unbound_and_bound_again),
 		TEST(config_change_reaches_the_driver_and_is_acknowledged),
+		TEST(config_change_while_a_driver_probes_reaches_it),
 		TEST(config_space_ends_where_the_host_says),
 		TEST(a_driver_that_gives_up_is_seen),
 		TEST(a_reset_without_an_answer_ends_after_10_s),

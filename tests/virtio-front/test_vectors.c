@@ -357,18 +357,12 @@ static void assert_page(const char *name)
 			fail_msg("%s: byte %zu is %02x, not %02x", name, i, got[i], want[i]);
 }
 
-/* The old card's virtio drivers were there before its transport. */
-static int load_driver(void)
-{
-	drv_load();
-	return 0;
-}
-fs_initcall(load_driver);
-
 static void life_of_three_devices(const char *generation)
 {
 	rude_begin();
 	sim_param("old_doorbells", 1);
+	/* The old card's virtio drivers were there before its transport. */
+	drv_early = true;
 	rude.turn = NULL;
 	load_page("block", rude.page);
 	load_rings(generation);

@@ -34,40 +34,21 @@ typedef unsigned short umode_t;
 #define __iomem
 #define __force
 #define __bitwise
-#define __user
-#define __percpu
 #define __init
 #define __exit
-#define __initdata
-#define __initconst
-#define __ro_after_init
-#define __read_mostly
-#define __must_check
-#define __maybe_unused  __attribute__((unused))
-#define __always_unused __attribute__((unused))
-#define __packed        __attribute__((packed))
-#define __aligned(n)    __attribute__((aligned(n)))
-#define __printf(a, b)  __attribute__((format(printf, a, b)))
-#define __noreturn      __attribute__((noreturn))
+#define __maybe_unused __attribute__((unused))
+#define __printf(a, b) __attribute__((format(printf, a, b)))
+#define __noreturn     __attribute__((noreturn))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define noinline        __attribute__((noinline))
 #define fallthrough     __attribute__((fallthrough))
-#define __acquires(x)
-#define __releases(x)
-#define __must_hold(x)
-#define __acquire(x) ((void)(x))
-#define __release(x) ((void)(x))
-#define EXPORT_SYMBOL(x)
+#define __acquire(x)    ((void)(x))
+#define __release(x)    ((void)(x))
 #define EXPORT_SYMBOL_GPL(x)
-#define THIS_MODULE NULL
 #define MODULE_LICENSE(x)
-#define MODULE_AUTHOR(x)
-#define MODULE_DESCRIPTION(x)
-#define MODULE_ALIAS(x)
 #define MODULE_DEVICE_TABLE(a, b)
 #define MODULE_PARM_DESC(a, b)
-#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 /* IS_ENABLED(CONFIG_X) looks for one of these. */
 #define IS_ENABLED(option)             IS_ENABLED_##option
@@ -75,13 +56,8 @@ typedef unsigned short umode_t;
 
 #define barrier()        __asm__ __volatile__("" ::: "memory")
 #define mb()             __sync_synchronize()
-#define rmb()            barrier()
-#define wmb()            barrier()
 #define dma_rmb()        barrier()
 #define dma_wmb()        barrier()
-#define smp_mb()         mb()
-#define smp_rmb()        barrier()
-#define smp_wmb()        barrier()
 #define virt_mb()        mb()
 #define virt_rmb()       barrier()
 #define virt_wmb()       barrier()
@@ -89,8 +65,6 @@ typedef unsigned short umode_t;
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define data_race(x)     (x)
 
-#define smp_load_acquire(p)     READ_ONCE(*(p))
-#define smp_store_release(p, v) WRITE_ONCE(*(p), v)
 #define smp_store_mb(x, v)                                                                         \
 	do {                                                                                       \
 		WRITE_ONCE(x, v);                                                                  \
@@ -100,16 +74,9 @@ typedef unsigned short umode_t;
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
-#define sizeof_field(type, member)      sizeof(((type *)0)->member)
-#define BIT(n)                          (1ul << (n))
 #define BIT_ULL(n)                      (1ull << (n))
 #define DIV_ROUND_UP(n, d)              (((n) + (d)-1) / (d))
 #define round_up(x, y)                  ((((x)-1) | ((__typeof__(x))(y)-1)) + 1)
-#define round_down(x, y)                ((x) & ~((__typeof__(x))(y)-1))
-#define ALIGN(x, a)                     round_up(x, a)
-#define IS_ALIGNED(x, a)                (((x) & ((__typeof__(x))(a)-1)) == 0)
-#define lower_32_bits(n)                ((u32)(n))
-#define upper_32_bits(n)                ((u32)((u64)(n) >> 32))
 #define min(a, b)                                                                                  \
 	({                                                                                         \
 		__typeof__(a) a_ = (a);                                                            \
@@ -123,19 +90,6 @@ typedef unsigned short umode_t;
 		a_ > b_ ? a_ : b_;                                                                 \
 	})
 #define min_t(type, a, b) min((type)(a), (type)(b))
-#define max_t(type, a, b) max((type)(a), (type)(b))
-#define clamp(v, lo, hi)  min(max(v, lo), hi)
-#define swap(a, b)                                                                                 \
-	do {                                                                                       \
-		__typeof__(a) t_ = (a);                                                            \
-		(a) = (b);                                                                         \
-		(b) = t_;                                                                          \
-	} while (0)
-#define struct_size(p, member, n) (sizeof(*(p)) + sizeof((p)->member[0]) * (size_t)(n))
-#define U8_MAX                    UINT8_MAX
-#define U16_MAX                   UINT16_MAX
-#define U32_MAX                   UINT32_MAX
-#define U64_MAX                   (~0ull)
 
 static inline bool is_power_of_2(unsigned long n)
 {
@@ -204,57 +158,11 @@ static inline bool test_and_clear_bit(unsigned int n, volatile unsigned long *ma
 	return old;
 }
 
-#define __set_bit   set_bit
-#define __clear_bit clear_bit
-
-static inline unsigned int hweight32(u32 v)
-{
-	return (unsigned int)__builtin_popcount(v);
-}
-
-static inline int fls(unsigned int v)
-{
-	return v ? 32 - __builtin_clz(v) : 0;
-}
-
-static inline int ilog2(unsigned long v)
-{
-	return 63 - __builtin_clzl(v);
-}
+#define __set_bit set_bit
 
 typedef struct {
 	int counter;
 } atomic_t;
-
-#define ATOMIC_INIT(i)                                                                             \
-	{                                                                                          \
-		i                                                                                  \
-	}
-
-static inline int atomic_read(const atomic_t *v)
-{
-	return v->counter;
-}
-
-static inline void atomic_set(atomic_t *v, int i)
-{
-	v->counter = i;
-}
-
-static inline void atomic_inc(atomic_t *v)
-{
-	v->counter++;
-}
-
-static inline void atomic_dec(atomic_t *v)
-{
-	v->counter--;
-}
-
-static inline bool atomic_dec_and_test(atomic_t *v)
-{
-	return --v->counter == 0;
-}
 
 /* Messages go into a log that tests look at (sim.h). */
 void sim_printk(int level, const char *fmt, ...) __printf(2, 3);
@@ -266,21 +174,10 @@ bool sim_warned(const char *where, int line);
 #define pr_fmt(fmt) fmt
 #endif
 
-#define pr_emerg(fmt, ...)        sim_printk(0, pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_crit(fmt, ...)         sim_printk(2, pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_err(fmt, ...)          sim_printk(3, pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_warn(fmt, ...)         sim_printk(4, pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_notice(fmt, ...)       sim_printk(5, pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_info(fmt, ...)         sim_printk(6, pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_debug(fmt, ...)        sim_printk(7, pr_fmt(fmt), ##__VA_ARGS__)
-#define pr_err_ratelimited        pr_err
-#define pr_warn_ratelimited       pr_warn
-#define pr_info_ratelimited       pr_info
-#define pr_err_once               pr_err
-#define pr_warn_once              pr_warn
 #define printk_deferred(fmt, ...) sim_printk(3, fmt, ##__VA_ARGS__)
-#define printk_deferred_enter() barrier()
-#define printk_deferred_exit() barrier()
+#define printk_deferred_enter()   barrier()
+#define printk_deferred_exit()    barrier()
 #define KERN_ERR
 #define panic(fmt, ...) sim_bug("panic: " fmt, ##__VA_ARGS__)
 #define BUG()           sim_bug("BUG at %s:%d", __FILE__, __LINE__)
@@ -292,8 +189,7 @@ bool sim_warned(const char *where, int line);
 #define WARN_ON(cond) ((cond) ? sim_warned(__FILE__, __LINE__) : false)
 #define WARN(cond, ...)                                                                            \
 	((cond) ? (sim_printk(4, __VA_ARGS__), sim_warned(__FILE__, __LINE__)) : false)
-#define WARN_ON_ONCE(cond)   WARN_ON(cond)
-#define WARN_ONCE(cond, ...) WARN(cond, __VA_ARGS__)
+#define WARN_ON_ONCE(cond) WARN_ON(cond)
 
 #define IS_ERR_VALUE(x) ((unsigned long)(x) >= (unsigned long)-4095)
 
@@ -312,16 +208,6 @@ static inline bool IS_ERR(const void *p)
 	return IS_ERR_VALUE(p);
 }
 
-static inline bool IS_ERR_OR_NULL(const void *p)
-{
-	return !p || IS_ERR(p);
-}
-
-static inline int PTR_ERR_OR_ZERO(const void *p)
-{
-	return IS_ERR(p) ? (int)PTR_ERR(p) : 0;
-}
-
 struct list_head {
 	struct list_head *next, *prev;
 };
@@ -330,7 +216,6 @@ struct list_head {
 	{                                                                                          \
 		&(name), &(name)                                                                   \
 	}
-#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
 
 static inline void INIT_LIST_HEAD(struct list_head *list)
 {
@@ -368,23 +253,9 @@ static inline bool list_empty(const struct list_head *head)
 	return head->next == head;
 }
 
-static inline void list_splice_init(struct list_head *list, struct list_head *head)
-{
-	if (list_empty(list))
-		return;
-	list->prev->next = head->next;
-	head->next->prev = list->prev;
-	head->next = list->next;
-	list->next->prev = head;
-	INIT_LIST_HEAD(list);
-}
-
 #define list_entry(ptr, type, member)        container_of(ptr, type, member)
 #define list_first_entry(head, type, member) list_entry((head)->next, type, member)
-#define list_last_entry(head, type, member)  list_entry((head)->prev, type, member)
 #define list_next_entry(pos, member)         list_entry((pos)->member.next, __typeof__(*(pos)), member)
-#define list_first_entry_or_null(head, type, member)                                               \
-	(list_empty(head) ? NULL : list_first_entry(head, type, member))
 #define list_for_each_entry(pos, head, member)                                                     \
 	for (pos = list_first_entry(head, __typeof__(*pos), member); &pos->member != (head);       \
 	     pos = list_next_entry(pos, member))
@@ -392,8 +263,5 @@ static inline void list_splice_init(struct list_head *list, struct list_head *he
 	for (pos = list_first_entry(head, __typeof__(*pos), member),                               \
 	    n = list_next_entry(pos, member);                                                      \
 	     &pos->member != (head); pos = n, n = list_next_entry(n, member))
-#define list_for_each_entry_reverse(pos, head, member)                                             \
-	for (pos = list_last_entry(head, __typeof__(*pos), member); &pos->member != (head);        \
-	     pos = list_entry((pos)->member.prev, __typeof__(*(pos)), member))
 
 #endif

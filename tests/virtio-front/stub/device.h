@@ -48,12 +48,6 @@ struct attribute_group {
 
 #define DEVICE_ATTR_RO(n)                                                                          \
 	struct device_attribute dev_attr_##n = { .attr = { #n, 0444 }, .show = n##_show }
-#define DEVICE_ATTR_RW(n)                                                                          \
-	struct device_attribute dev_attr_##n = { .attr = { #n, 0644 },                             \
-						 .show = n##_show,                                 \
-						 .store = n##_store }
-#define DEVICE_ATTR_WO(n)                                                                          \
-	struct device_attribute dev_attr_##n = { .attr = { #n, 0200 }, .store = n##_store }
 #define ATTRIBUTE_GROUPS(n)                                                                        \
 	static const struct attribute_group n##_group = { .attrs = n##_attrs };                    \
 	static const struct attribute_group *n##_groups[] = { &n##_group, NULL }
@@ -85,9 +79,6 @@ struct device_driver {
 	struct list_head on_bus;
 };
 
-#define PROBE_PREFER_ASYNCHRONOUS 1
-#define PROBE_FORCE_SYNCHRONOUS   2
-
 struct device_type {
 	const char *name;
 	void (*release)(struct device *dev);
@@ -113,7 +104,7 @@ struct device {
 	/* The stub's. */
 	char name_text[64];
 	int refs;
-	bool added, initialized;
+	bool added, initialized, down;
 	struct device *older;
 	struct mutex mutex;
 	struct list_head on_bus, devres;
@@ -121,8 +112,6 @@ struct device {
 
 int bus_register(struct bus_type *bus);
 void bus_unregister(struct bus_type *bus);
-int bus_for_each_dev(struct bus_type *bus, struct device *start, void *data,
-		     int (*fn)(struct device *dev, void *data));
 int driver_register(struct device_driver *drv);
 void driver_unregister(struct device_driver *drv);
 void device_initialize(struct device *dev);
@@ -137,8 +126,6 @@ void device_release_driver(struct device *dev);
 int device_attach(struct device *dev);
 void device_lock(struct device *dev);
 void device_unlock(struct device *dev);
-int device_for_each_child(struct device *parent, void *data,
-			  int (*fn)(struct device *dev, void *data));
 void sim_dev_printk(int level, const struct device *dev, const char *fmt, ...) __printf(3, 4);
 
 static inline const char *dev_name(const struct device *dev)
@@ -161,35 +148,14 @@ static inline void *dev_get_platdata(const struct device *dev)
 	return dev->platform_data;
 }
 
-static inline bool device_is_registered(const struct device *dev)
-{
-	return dev->added;
-}
-
-#define dev_err(dev, fmt, ...)             sim_dev_printk(3, dev, fmt, ##__VA_ARGS__)
-#define dev_warn(dev, fmt, ...)            sim_dev_printk(4, dev, fmt, ##__VA_ARGS__)
-#define dev_notice(dev, fmt, ...)          sim_dev_printk(5, dev, fmt, ##__VA_ARGS__)
-#define dev_info(dev, fmt, ...)            sim_dev_printk(6, dev, fmt, ##__VA_ARGS__)
-#define dev_dbg(dev, fmt, ...)             sim_dev_printk(7, dev, fmt, ##__VA_ARGS__)
-#define dev_err_ratelimited                dev_err
-#define dev_warn_ratelimited               dev_warn
-#define dev_info_ratelimited               dev_info
-#define dev_warn_once                      dev_warn
-#define dev_WARN_ONCE(dev, cond, fmt, ...) WARN(cond, fmt, ##__VA_ARGS__)
-#define dev_err_probe(dev, err, fmt, ...)                                                          \
-	({                                                                                         \
-		sim_dev_printk(3, dev, fmt, ##__VA_ARGS__);                                        \
-		(err);                                                                             \
-	})
+#define dev_err(dev, fmt, ...)  sim_dev_printk(3, dev, fmt, ##__VA_ARGS__)
+#define dev_warn(dev, fmt, ...) sim_dev_printk(4, dev, fmt, ##__VA_ARGS__)
+#define dev_info(dev, fmt, ...) sim_dev_printk(6, dev, fmt, ##__VA_ARGS__)
+#define dev_warn_once           dev_warn
 
 /* Freed when the driver is unbound, last one first. */
 int devm_add_action_or_reset(struct device *dev, void (*action)(void *data), void *data);
 void *devm_kzalloc(struct device *dev, size_t size, gfp_t gfp);
-int devm_request_threaded_irq(struct device *dev, unsigned int irq, irq_handler_t handler,
-			      irq_handler_t thread, unsigned long flags, const char *name,
-			      void *data);
-#define devm_request_irq(dev, irq, handler, flags, name, data)                                     \
-	devm_request_threaded_irq(dev, irq, handler, NULL, flags, name, data)
 
 struct platform_device {
 	const char *name;
@@ -207,7 +173,6 @@ struct platform_driver {
 };
 
 #define PLATFORM_DEVID_NONE   (-1)
-#define PLATFORM_DEVID_AUTO   (-2)
 #define to_platform_device(d) container_of(d, struct platform_device, dev)
 int platform_driver_register(struct platform_driver *drv);
 void platform_driver_unregister(struct platform_driver *drv);
@@ -233,31 +198,7 @@ struct ida {
 #define DEFINE_IDA(name) struct ida name
 int ida_alloc(struct ida *ida, gfp_t gfp);
 void ida_free(struct ida *ida, unsigned int id);
-#define ida_destroy(ida)                     ((void)(ida))
-#define ida_simple_get(ida, start, end, gfp) ida_alloc(ida, gfp)
-#define ida_simple_remove(ida, id)           ida_free(ida, id)
-
-struct kref {
-	int count;
-};
-
-static inline void kref_init(struct kref *k)
-{
-	k->count = 1;
-}
-
-static inline void kref_get(struct kref *k)
-{
-	k->count++;
-}
-
-static inline int kref_put(struct kref *k, void (*release)(struct kref *k))
-{
-	if (--k->count)
-		return 0;
-	release(k);
-	return 1;
-}
+#define ida_destroy(ida) ((void)(ida))
 
 /* What stands at module level is called by hand (sim.h). */
 typedef int (*initcall_t)(void);
@@ -267,16 +208,10 @@ void sim_add_initcall(int level, initcall_t fn);
 	{                                                                                          \
 		sim_add_initcall(level, fn);                                                       \
 	}
-#define core_initcall(fn)     sim_initcall(1, fn)
-#define postcore_initcall(fn) sim_initcall(2, fn)
-#define arch_initcall(fn)     sim_initcall(3, fn)
-#define subsys_initcall(fn)   sim_initcall(4, fn)
-#define fs_initcall(fn)       sim_initcall(5, fn)
-#define device_initcall(fn)   sim_initcall(6, fn)
-#define module_init(fn)       sim_initcall(6, fn)
-#define builtin_init(fn)      sim_initcall(6, fn)
-#define late_initcall(fn)     sim_initcall(7, fn)
-#define module_exit(fn)       static void (*const sim_exit_##fn)(void) __maybe_unused = fn
+#define core_initcall(fn) sim_initcall(1, fn)
+#define fs_initcall(fn)   sim_initcall(5, fn)
+#define module_init(fn)   sim_initcall(6, fn)
+#define module_exit(fn)   static void (*const sim_exit_##fn)(void) __maybe_unused = fn
 #define module_driver(drv, reg, unreg)                                                             \
 	static int drv##_init(void)                                                                \
 	{                                                                                          \
@@ -288,15 +223,6 @@ void sim_add_initcall(int level, initcall_t fn);
 		unreg(&(drv));                                                                     \
 	}                                                                                          \
 	module_exit(drv##_exit)
-#define builtin_driver(drv, reg)                                                                   \
-	static int drv##_init(void)                                                                \
-	{                                                                                          \
-		return reg(&(drv));                                                                \
-	}                                                                                          \
-	module_init(drv##_init)
-#define module_platform_driver(drv)                                                                \
-	module_driver(drv, platform_driver_register, platform_driver_unregister)
-#define builtin_platform_driver(drv) builtin_driver(drv, platform_driver_register)
 
 /* Parameters are found by name (sim.h). */
 void sim_add_param(const char *name, void *value, size_t size);
@@ -315,7 +241,6 @@ void sim_add_param(const char *name, void *value, size_t size);
 #define of_node_put(np)                           ((void)(np))
 #define xen_domain()                              0
 #define kmsan_handle_dma(page, offset, size, dir) ((void)0)
-#define kmemleak_not_leak(p)                      ((void)(p))
 
 enum system_states {
 	SYSTEM_BOOTING,

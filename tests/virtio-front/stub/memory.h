@@ -10,7 +10,6 @@
 
 #define GFP_KERNEL        0u
 #define GFP_ATOMIC        1u
-#define GFP_NOWAIT        1u
 #define __GFP_ZERO        2u
 #define __GFP_NOWARN      4u
 #define __GFP_HIGHMEM     8u
@@ -19,12 +18,9 @@
 #define PAGE_MASK         (~(PAGE_SIZE - 1))
 #define PAGE_ALIGN(n)     round_up((unsigned long)(n), PAGE_SIZE)
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
-#define SZ_4K             4096
 
 void *kmalloc(size_t size, gfp_t gfp);
 void kfree(const void *p);
-char *sim_kasprintf(const char *fmt, ...) __printf(1, 2);
-#define kasprintf(gfp, fmt, ...) sim_kasprintf(fmt, ##__VA_ARGS__)
 
 static inline void *kzalloc(size_t size, gfp_t gfp)
 {
@@ -36,32 +32,14 @@ static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 	return size && n > SIZE_MAX / size ? NULL : kmalloc(n * size, gfp);
 }
 
-#define bitmap_zalloc(bits, gfp)     ((unsigned long *)kzalloc(BITS_TO_LONGS(bits) * 8, gfp))
-#define bitmap_free                  kfree
-#define kcalloc(n, size, gfp) kmalloc_array(n, size, (gfp) | __GFP_ZERO)
-#define kvmalloc              kmalloc
-#define kvzalloc              kzalloc
-#define kvcalloc              kcalloc
-#define kvmalloc_array        kmalloc_array
-#define kvfree                kfree
-#define vmalloc(size)         kmalloc(size, GFP_KERNEL)
-#define vzalloc(size)         kzalloc(size, GFP_KERNEL)
-#define vfree                 kfree
+#define bitmap_zalloc(bits, gfp) ((unsigned long *)kzalloc(BITS_TO_LONGS(bits) * 8, gfp))
+#define bitmap_free              kfree
 
 /* Pages of card memory; a pointer to a page is its number + 1. */
 struct page;
 void *alloc_pages_exact(size_t size, gfp_t gfp);
 void free_pages_exact(void *p, size_t size);
 phys_addr_t virt_to_phys(const volatile void *p);
-void *phys_to_virt(phys_addr_t phys);
-int get_order(unsigned long size);
-#define __pa(p)                      virt_to_phys((const void *)(p))
-#define __va(p)                      phys_to_virt(p)
-#define __get_free_pages(gfp, order) ((unsigned long)alloc_pages_exact(PAGE_SIZE << (order), gfp))
-#define free_pages(p, order)         free_pages_exact((void *)(p), PAGE_SIZE << (order))
-#define get_zeroed_page(gfp)         __get_free_pages((gfp) | __GFP_ZERO, 0)
-#define __get_free_page(gfp)         __get_free_pages(gfp, 0)
-#define free_page(p)                 free_pages(p, 0)
 
 enum dma_data_direction {
 	DMA_BIDIRECTIONAL,
@@ -73,21 +51,14 @@ enum dma_data_direction {
 #define DMA_BIT_MASK(n)   ((n) == 64 ? ~0ull : (1ull << (n)) - 1)
 #define DMA_MAPPING_ERROR (~(dma_addr_t)0)
 /* Virtio of the old kind knows no DMA API. */
-#define dma_alloc_coherent(dev, size, handle, gfp)          ((void)(handle), (void *)NULL)
-#define dma_free_coherent(dev, size, p, handle)             BUG()
-#define dma_set_mask_and_coherent(dev, mask)                0
-#define dma_set_mask(dev, mask)                             0
-#define dma_set_coherent_mask(dev, mask)                    0
-#define dma_coerce_mask_and_coherent(dev, mask)             0
-#define dma_map_single(dev, p, size, dir)                   virt_to_phys(p)
-#define dma_map_page(dev, page, offset, size, dir)          (page_to_phys(page) + (offset))
-#define dma_unmap_single(dev, addr, size, dir)              ((void)(addr))
-#define dma_unmap_page(dev, addr, size, dir)                ((void)(addr))
-#define dma_map_single_attrs(dev, p, size, dir, attrs)      virt_to_phys(p)
-#define dma_unmap_single_attrs(dev, addr, size, dir, attrs) ((void)(addr))
-#define dma_map_page_attrs(dev, page, offset, size, dir, attrs)                                    \
-	dma_map_page(dev, page, offset, size, dir)
-#define dma_unmap_page_attrs(dev, addr, size, dir, attrs)              ((void)(addr))
+#define dma_alloc_coherent(dev, size, handle, gfp)                     ((void)(handle), (void *)NULL)
+#define dma_free_coherent(dev, size, p, handle)                        BUG()
+#define dma_map_single(dev, p, size, dir)                              virt_to_phys(p)
+#define dma_map_page(dev, page, offset, size, dir)                     (page_to_phys(page) + (offset))
+#define dma_unmap_single(dev, addr, size, dir)                         ((void)(addr))
+#define dma_unmap_page(dev, addr, size, dir)                           ((void)(addr))
+#define dma_map_single_attrs(dev, p, size, dir, attrs)                 virt_to_phys(p)
+#define dma_unmap_single_attrs(dev, addr, size, dir, attrs)            ((void)(addr))
 #define dma_mapping_error(dev, addr)                                   ((addr) == DMA_MAPPING_ERROR)
 #define dma_max_mapping_size(dev)                                      SIZE_MAX
 #define dma_need_sync(dev, addr)                                       false
@@ -101,7 +72,6 @@ struct scatterlist {
 };
 
 void sg_init_table(struct scatterlist *sg, unsigned int n);
-void sg_init_one(struct scatterlist *sg, const void *p, unsigned int size);
 void sg_set_buf(struct scatterlist *sg, const void *p, unsigned int size);
 static inline struct scatterlist *sg_next(struct scatterlist *sg)
 {
@@ -122,17 +92,6 @@ static inline phys_addr_t sg_phys(struct scatterlist *sg)
 
 void *ioremap(phys_addr_t phys, size_t size);
 void iounmap(volatile void *p);
-#define ioremap_uc  ioremap
-#define ioremap_wc  ioremap
-#define MEMREMAP_WB 1
-#define MEMREMAP_WT 2
-#define MEMREMAP_WC 4
-static inline void *memremap(phys_addr_t phys, size_t size, unsigned long flags)
-{
-	(void)flags;
-	return ioremap(phys, size);
-}
-#define memunmap iounmap
 
 u8 readb(const volatile void *p);
 u16 readw(const volatile void *p);
@@ -145,21 +104,5 @@ void writeq(u64 v, volatile void *p);
 void memcpy_fromio(void *to, const volatile void *from, size_t size);
 void memcpy_toio(volatile void *to, const void *from, size_t size);
 void memset_io(volatile void *to, int value, size_t size);
-#define readb_relaxed  readb
-#define readw_relaxed  readw
-#define readl_relaxed  readl
-#define readq_relaxed  readq
-#define writeb_relaxed writeb
-#define writew_relaxed writew
-#define writel_relaxed writel
-#define writeq_relaxed writeq
-#define ioread8        readb
-#define ioread16       readw
-#define ioread32       readl
-#define ioread64       readq
-#define iowrite8       writeb
-#define iowrite16      writew
-#define iowrite32      writel
-#define iowrite64      writeq
 
 #endif
