@@ -431,7 +431,7 @@ static int virtio_mic_probe(struct mbus_device *mbdev)
 	}
 	publish(vd);
 
-	/* From its registration on a driver may want to hear of a change; until it does, it is kept. */
+	/* Changes are kept from here on until the driver wants to hear of them. */
 	vd->config_changed = vm_config_changed;
 	vd->resume = vm_resume;
 	ret = register_virtio_device(&vm->vdev);
