@@ -42,7 +42,7 @@ struct mic_card {
 	struct mbus_device *dma;
 	struct mutex lock; /* all below */
 	struct list_head devices;
-	struct work_struct scan;
+	struct delayed_work scan;
 	int config_db; /* -1 before it is published */
 	u8 db_users[DEVPAGE_DOORBELLS];
 	DECLARE_BITMAP(reported, X100_DEVPAGE_SIZE / 8); /* slots with an error in the log */
@@ -153,12 +153,10 @@ static void mic_vdev_release_slot(struct mic_vdev *vd)
 	mic_vdev_store(vd, vd->ctrl + offsetof(struct x100_vdev_ctrl, guest_ack), 1);
 }
 
-static void publish_config_doorbell(struct mic_card *card)
+static void publish_config_doorbell(struct mic_card *card, int db)
 {
-	void __iomem *where = card->page + offsetof(struct x100_bootparam, h2c_config_db);
-
 	/* The host polls for it or comes to it when a device rings. */
-	writeb(card->config_db, where);
+	writeb(db, card->page + offsetof(struct x100_bootparam, h2c_config_db));
 }
 
 /* Do what the host wants of a device that is known already. */
@@ -204,7 +202,7 @@ static void mic_vdev_update(struct mic_vdev *vd)
 		/* Once acknowledged, the rings belong to the host and the drivers. */
 		if (acked)
 			break;
-		publish_config_doorbell(card);
+		publish_config_doorbell(card, card->config_db);
 		if (vd->resume)
 			vd->resume(vd);
 		else
@@ -314,17 +312,44 @@ static void mic_card_scan(struct mic_card *card)
 	mutex_unlock(&card->lock);
 }
 
-static void mic_card_work(struct work_struct *work)
-{
-	mic_card_scan(container_of(work, struct mic_card, scan));
-}
-
 static irqreturn_t config_doorbell(int irq, void *data)
 {
 	struct mic_card *card = data;
 
-	queue_work(system_long_wq, &card->scan);
+	mod_delayed_work(system_long_wq, &card->scan, 0);
 	return IRQ_HANDLED;
+}
+
+/* Take what is on the page, and have the host ring from now on. False: no page yet. */
+static bool mic_card_meet_host(struct mic_card *card)
+{
+	unsigned int db;
+	int ret;
+
+	if (!page_alive(card))
+		return false;
+	mic_card_scan(card);
+
+	db = doorbell_get(card);
+	ret = request_irq(doorbell_irq(db), config_doorbell, IRQF_SHARED, "mic-config", card);
+	if (ret) {
+		dev_err(card->dev, "doorbell %u: %d\n", db, ret);
+		doorbell_put(card, db);
+		return true;
+	}
+	card->config_db = db;
+	publish_config_doorbell(card, db);
+	return true;
+}
+
+static void mic_card_work(struct work_struct *work)
+{
+	struct mic_card *card = container_of(to_delayed_work(work), struct mic_card, scan);
+
+	if (card->config_db >= 0 || mic_card_meet_host(card))
+		mic_card_scan(card);
+	else
+		queue_delayed_work(system_long_wq, &card->scan, HZ);
 }
 
 /* Where the page is, or 0 (x100-abi.md 2.1). */
@@ -348,34 +373,20 @@ static u64 page_address(struct device *dev)
 static void mic_card_start(struct mic_card *card)
 {
 	u64 addr = page_address(card->dev);
-	unsigned int db;
-	int ret;
+	bool met;
 
 	if (!addr)
 		return;
 	card->page = ioremap(addr, X100_DEVPAGE_SIZE);
 	if (!card->page)
 		return;
-	if (!page_alive(card)) {
-		dev_info(card->dev, "no device page at %#llx\n", addr);
-		iounmap(card->page);
-		card->page = NULL;
-		return;
-	}
-	dev_info(card->dev, "device page at %#llx\n", addr);
-	mic_card_scan(card);
-
-	db = doorbell_get(card);
-	ret = request_irq(doorbell_irq(db), config_doorbell, IRQF_SHARED, "mic-config", card);
-	if (ret) {
-		dev_err(card->dev, "doorbell %u: %d\n", db, ret);
-		doorbell_put(card, db);
-		return;
-	}
-	card->config_db = db;
-	publish_config_doorbell(card);
-	/* For what the host did in between without a doorbell (x100-abi.md 9.3, 9). */
-	queue_work(system_long_wq, &card->scan);
+	met = mic_card_meet_host(card);
+	dev_info(card->dev, "%sdevice page at %#llx\n", met ? "" : "waiting for the ", addr);
+	/*
+	 * At once, for what the host did in between without a doorbell (x100-abi.md 9.3, 9). Later,
+	 * if the host program has gone, to see whether it is back.
+	 */
+	queue_delayed_work(system_long_wq, &card->scan, met ? 0 : HZ);
 }
 
 static int mic_card_probe(struct platform_device *pdev)
@@ -389,7 +400,7 @@ static int mic_card_probe(struct platform_device *pdev)
 	card->config_db = -1;
 	mutex_init(&card->lock);
 	INIT_LIST_HEAD(&card->devices);
-	INIT_WORK(&card->scan, mic_card_work);
+	INIT_DELAYED_WORK(&card->scan, mic_card_work);
 	platform_set_drvdata(pdev, card);
 
 	card->dma = mbus_register_device(card->dev, dma, 0, &mic_hw_ops, x100_mmio, NULL);
@@ -402,16 +413,15 @@ static int mic_card_probe(struct platform_device *pdev)
 /* Hear no more of the host. */
 static void mic_card_stop(struct mic_card *card)
 {
-	if (card->config_db >= 0) {
-		int irq = doorbell_irq(card->config_db);
-
-		doorbell_put(card, card->config_db);
-		card->config_db = -1;
-		if (page_alive(card))
-			publish_config_doorbell(card);
-		free_irq(irq, card);
-	}
-	cancel_work_sync(&card->scan);
+	cancel_delayed_work_sync(&card->scan);
+	if (card->config_db < 0)
+		return;
+	if (page_alive(card))
+		publish_config_doorbell(card, -1);
+	free_irq(doorbell_irq(card->config_db), card);
+	cancel_delayed_work_sync(&card->scan);
+	doorbell_put(card, card->config_db);
+	card->config_db = -1;
 }
 
 /* A removal that the host did not ask for (x100-abi.md 2.11). */
