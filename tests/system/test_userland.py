@@ -24,6 +24,7 @@ def entries(folder, *more):
 
 def test_console_is_a_terminal_of_the_size_of_its_viewer(card):
     assert card.run("echo $TERM").strip() == "xterm"
+    assert card.run("stty size").strip() == "24 80"
     card.console().setwinsize(40, 132)
     card.run('until [ "$(stty size)" = "40 132" ]; do usleep 50000; done')
 
