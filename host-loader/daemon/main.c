@@ -244,7 +244,7 @@ int main(int argc, char **argv)
 			break;
 		case 'C':
 			if (more == CONFIG_CARDS) {
-				fprintf(stderr, "x100d: more than %u cards\n", CONFIG_CARDS);
+				fprintf(stderr, "x100d: more than %d cards\n", (int)CONFIG_CARDS);
 				return EXIT_USAGE;
 			}
 			cards[more++] = optarg;
