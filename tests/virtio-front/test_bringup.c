@@ -895,5 +895,5 @@ int main(void)
 		TEST(an_allocation_may_fail_anywhere),
 	};
 
-	return cmocka_run_group_tests_name("virtio-front/bringup", tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,5 +468,5 @@ int main(void)
 		cmocka_unit_test(another_ring_than_before_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("virtio-front/resume", tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
