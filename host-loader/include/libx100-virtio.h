@@ -258,6 +258,8 @@ void x100_vq_unpop(struct x100_vq *vq, unsigned int chains);
 void x100_vq_push(struct x100_vq *vq, const struct x100_chain *chain, uint32_t written);
 /* Publish what was pushed and ring the card if it wants to know. */
 void x100_vq_flush(struct x100_vq *vq);
+/* The same for all queues of a device, with one doorbell. */
+void x100_vdev_flush(struct x100_vdev *dev);
 
 /*
  * While off, the card need not kick. On returns true when chains came in between: look again. The

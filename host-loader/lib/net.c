@@ -151,8 +151,9 @@ static void send_frames(struct net *net)
 	}
 	if (!budget)
 		x100_task_queue(net->loop, &net->more);
-	x100_vq_flush(net->tx);
-	net_flush(net);
+	/* What it sent was often answered already. */
+	net->pushed = false;
+	x100_vdev_flush(net->backend.dev);
 }
 
 /* ------------------------------------------------------------------ host to card */

@@ -281,18 +281,34 @@ static bool wants_interrupt(const struct x100_vq *vq, uint16_t before, uint16_t 
 	return (uint16_t)(now - used_event(vq) - 1) < (uint16_t)(now - before);
 }
 
-void x100_vq_flush(struct x100_vq *vq)
+/* Publish what was pushed. True when the card wants to know. */
+static bool publish(struct x100_vq *vq)
 {
 	uint16_t before = vq->published, taken = vq->next_avail;
 
 	if (!usable(vq) || before == vq->used_idx)
-		return;
+		return false;
 	vq->published = vq->used_idx;
 	used_put16(vq, USED_IDX, vq->published);
 	memcpy(vq->ring + trailer_offset(vq), &taken, sizeof(taken));
 	settle(vq);
-	if (wants_interrupt(vq, before, vq->published))
+	return wants_interrupt(vq, before, vq->published);
+}
+
+void x100_vq_flush(struct x100_vq *vq)
+{
+	if (publish(vq))
 		vdev_notify(vq->dev);
+}
+
+void x100_vdev_flush(struct x100_vdev *dev)
+{
+	bool wanted = false;
+
+	for (unsigned int i = 0; i < dev->params.queues; i++)
+		wanted |= publish(&dev->vq[i]);
+	if (wanted)
+		vdev_notify(dev);
 }
 
 void x100_vq_notify_off(struct x100_vq *vq)

@@ -485,6 +485,26 @@ static void a_batch_is_one_interrupt(void **state)
 	assert_int_equal(fake.rung[nc.drv.h2c_db], 1);
 }
 
+/* An answer to what the card sends. */
+static void answer(void)
+{
+	const struct virtio_net_hdr header = { 0 };
+
+	net_receive(host.net, &header, bytes, 100);
+}
+
+static void answers_come_with_the_same_interrupt(void **state)
+{
+	(void)state;
+	netcard_start("slirp", ALL, 20, 1524);
+	memset(fake.rung, 0, sizeof(fake.rung));
+	host.on_frame = answer;
+	offer_frames(10);
+	vcard_kick(&nc.drv);
+	assert_int_equal(fake.rung[nc.drv.h2c_db], 1);
+	assert_true(netcard_take(&head, got, &size));
+}
+
 static void card_frame(void)
 {
 	uint32_t id, len;
@@ -692,12 +712,7 @@ static void without_a_driver_frames_are_dropped(void **state)
 	assert_int_equal(netcard_count("dropped.no-driver"), 1);
 }
 
-/* An answer to what the card sends meets a receive ring that is broken. */
-static void answer(void)
-{
-	from_host(100);
-}
-
+/* The answer to a frame meets it. */
 static void broken_ring_while_sending_stops_the_device(void **state)
 {
 	struct x100_vdev_info info;
@@ -785,6 +800,7 @@ int main(void)
 		TEST(old_cards_may_segment_by_the_old_word),
 		TEST(refusals_of_the_host_are_counted),
 		TEST(a_batch_is_one_interrupt),
+		TEST(answers_come_with_the_same_interrupt),
 		TEST(others_get_their_turn),
 		TEST(frame_fills_a_buffer),
 		TEST(long_frame_is_spread),

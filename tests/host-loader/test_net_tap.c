@@ -71,7 +71,7 @@ static int query(const char *name, unsigned long request, struct ifreq *r)
 
 static unsigned int flags_of(const char *name)
 {
-	struct ifreq r;
+	struct ifreq r = { 0 };
 
 	assert_int_equal(query(name, SIOCGIFFLAGS, &r), 0);
 	return (unsigned short)r.ifr_flags;
@@ -103,7 +103,7 @@ static int persistent(const char *name, int mode, int mtu)
 
 static void interface_is_made_for_the_card(void **state)
 {
-	struct ifreq r;
+	struct ifreq r = { 0 };
 	struct sockaddr_in in;
 
 	(void)state;
@@ -139,7 +139,7 @@ static void second_network_has_another_name(void **state)
 static void existing_interface_is_its_owners(void **state)
 {
 	struct x100_why why;
-	struct ifreq r;
+	struct ifreq r = { 0 };
 
 	(void)state;
 	need_namespace();
