@@ -165,6 +165,67 @@ def test_check_tells_every_mistake_with_its_line(tmp_path):
                           check=False).returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [[], ["--nonsense"], ["extra"], ["--card", "mic0=model:/x", "extra"]])
+def test_wrong_arguments_end_with_status_2(arguments):
+    wrong = subprocess.run([x100_daemon.X100D, *arguments], capture_output=True, text=True, timeout=COMMAND, check=False)
+    assert wrong.returncode == USAGE and "--help" in wrong.stderr
+
+
+def test_the_manual_pages_know_every_option_and_key():
+    def text(path):
+        with open(os.path.join(TOP, "host-loader", path), encoding="utf-8") as file:
+            return file.read().replace("\\-", "-")
+
+    options = subprocess.run([x100_daemon.X100D, "--help"], capture_output=True, text=True, timeout=COMMAND, check=True)
+    for option in set(re.findall(r"--[a-z]+", options.stdout)):
+        assert option in text("man/x100d.8"), option
+    for operation in re.findall(r'\{ "([a-z-]+)", \w+ \}', text("daemon/request.c")):
+        assert operation in text("man/x100d.8"), operation
+    keys = re.findall(r'\[(?:DAEMON|CARD)_\w+\] = "([a-z-]+)"', text("daemon/config.c"))
+    assert len(keys) == 14
+    for key in keys:
+        assert key in text("man/x100d.conf.5"), key
+        assert key in text("systemd/x100d.conf.example"), key
+
+
+def test_the_example_configuration_has_no_mistakes_also_with_its_comments_taken_away(tmp_path):
+    example = os.path.join(TOP, "host-loader/systemd/x100d.conf.example")
+    check = [x100_daemon.X100D, "--check", "--config"]
+    subprocess.run([*check, example], timeout=COMMAND, check=True)
+    bare = tmp_path / "x100d.conf"
+    with open(example, encoding="utf-8") as file:
+        bare.write_text(re.sub(r"^#(?=[a-z-]+ = )", "", file.read(), flags=re.M))
+    done = subprocess.run([*check, str(bare)], capture_output=True, text=True, timeout=COMMAND, check=False)
+    # Names of people that are not here.
+    assert all("there is no user" in line or "there is no group" in line for line in done.stderr.splitlines())
+
+
+def test_what_is_installed(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "MFLAGS"}
+    subprocess.run(["make", "-C", os.path.join(TOP, "host-loader"), "install", f"DESTDIR={tmp_path}", "PREFIX=/usr"],
+                   env=environment, capture_output=True, timeout=300, check=True)
+    for path in ("bin/x100", "sbin/x100d", "share/man/man1/x100.1", "share/man/man5/x100d.conf.5",
+                 "share/man/man8/x100d.8", "share/bash-completion/completions/x100"):
+        assert (tmp_path / "usr" / path).is_file(), path
+    unit = (tmp_path / "usr/lib/systemd/system/x100d@.service").read_text()
+    assert "ExecStart=/usr/sbin/x100d --config /etc/x100/%i.conf\n" in unit and "@" not in unit.split("[Service]")[1]
+
+
+def test_lines_for_the_journal_have_priorities(tmp_path):
+    with open(tmp_path / "log", "w+", encoding="utf-8") as log:
+        st = os.fstat(log.fileno())
+        daemon = subprocess.Popen([x100_daemon.X100D, "--socket", f"{tmp_path}/control", "--state", str(tmp_path),
+                                   "--card", "mic0=model:/nowhere"], stderr=log,
+                                  env=dict(os.environ, JOURNAL_STREAM=f"{st.st_dev}:{st.st_ino}"))
+        try:
+            lines = until(lambda: (tmp_path / "log").read_text().count("\n") == 2
+                          and (tmp_path / "log").read_text().splitlines())
+        finally:
+            daemon.terminate()
+            assert daemon.wait(COMMAND) == 0
+    assert sorted(line[:4] for line in lines) == ["<4>m", "<6>r"]
+
+
 # Clients.
 
 
