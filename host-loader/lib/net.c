@@ -151,9 +151,10 @@ static void send_frames(struct net *net)
 	}
 	if (!budget)
 		x100_task_queue(net->loop, &net->more);
-	/* What it sent was often answered already. */
-	net->pushed = false;
-	x100_vdev_flush(net->backend.dev);
+	net->pushed = true;
+	if (net->ops->sent)
+		net->ops->sent(net);
+	net_flush(net);
 }
 
 /* ------------------------------------------------------------------ host to card */
@@ -163,7 +164,7 @@ void net_flush(struct net *net)
 	if (!net->live || !net->pushed)
 		return;
 	net->pushed = false;
-	x100_vq_flush(net->rx);
+	x100_vdev_flush(net->backend.dev);
 }
 
 /* Put one frame over @chains buffers. */

@@ -40,6 +40,11 @@ struct net_port_ops {
 	 */
 	bool (*send)(struct net *net, const struct virtio_net_hdr *header,
 		     const struct x100_chain *chain, size_t size);
+	/*
+	 * That was all that the card had to send now: what the host answered already may come with the
+	 * same interrupt. NULL: the loop will tell.
+	 */
+	void (*sent)(struct net *net);
 	/* net_receive() is useful again after net->starved was true. */
 	void (*resume)(struct net *net);
 	void (*status)(const struct net *net, struct json_object *status);
@@ -75,7 +80,7 @@ struct net {
 	size_t header_size; /* in front of each frame */
 	struct x100_vq *rx, *tx;
 	struct x100_chain *rx_chain[NET_SPREAD], *tx_chain;
-	bool pushed;           /* receive buffers, but not flushed */
+	bool pushed;           /* buffers, but not flushed */
 	struct x100_task more; /* frames of the card left for the next turn */
 
 	/* Frames for the card, oldest first, while it has no buffers for them. */

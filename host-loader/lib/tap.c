@@ -100,7 +100,7 @@ static void receive(void *arg, uint32_t events)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN) {
-			/* The interface is down or gone; rescan looks at it again. */
+			/* Somebody deleted the interface. */
 			x100_loop_remove(net->loop, &tap->watch);
 			net_log(net, X100_LOG_WARNING, "%s: %s", tap->name, strerror(errno));
 		}
@@ -113,6 +113,15 @@ static void receive(void *arg, uint32_t events)
 	if (net->starved)
 		x100_loop_remove(net->loop, &tap->watch);
 	net_flush(net);
+}
+
+/* The kernel answers many a packet before it is back from taking it. */
+static void sent(struct net *net)
+{
+	struct tap_port *tap = net->port;
+
+	if (tap->watch.watched)
+		receive(tap, 0);
 }
 
 static void watch(struct net *net)
@@ -318,6 +327,7 @@ const struct net_port_ops net_tap = {
 	.start = start,
 	.stop = stop,
 	.send = send_frame,
+	.sent = sent,
 	.resume = resume,
 	.status = status,
 	.link = link_up,

@@ -389,6 +389,41 @@ static void what_the_kernel_refuses_is_counted(void **state)
 	assert_int_equal(netcard_count("dropped.host-refused"), 1);
 }
 
+static void kernel_answers_with_the_same_interrupt(void **state)
+{
+	struct icmp ping = { .icmp_type = ICMP_ECHO, .icmp_id = 77, .icmp_seq = 5 };
+
+	(void)state;
+	begin(ADDRESS, ALL);
+	ping.icmp_cksum = (uint16_t) ~(ICMP_ECHO + 77 + 5);
+	memset(fake.rung, 0, sizeof(fake.rung));
+	netcard_send(NULL, frame, netcard_ip(frame, IPPROTO_ICMP, nc.host, &ping, sizeof(ping)));
+	assert_int_equal(fake.rung[nc.drv.h2c_db], 1);
+	netcard_wait_ip(IPPROTO_ICMP, &head, frame);
+	assert_int_equal(fake.rung[nc.drv.h2c_db], 1);
+}
+
+static void deleted_interface_is_survived(void **state)
+{
+	struct x100_why why;
+	unsigned int lines;
+
+	(void)state;
+	begin(ADDRESS, ALL);
+	if (system("ip link delete mic0"))
+		skip();
+	x100_loop_turn(vcard.loop, 10);
+	lines = nc.log_lines;
+	assert_true(lines > 0);
+	memset(frame, 0, 100);
+	for (int i = 0; i < 10; i++)
+		netcard_send(NULL, frame, 100);
+	assert_int_equal(nc.log_lines, lines);
+	assert_int_equal(netcard_count("dropped.host-refused"), 10);
+	assert_int_equal(x100_net_class.rescan(nc.backend, &why), X100_OK);
+	assert_false(((struct net *)nc.backend)->link);
+}
+
 /* ------------------------------------------------------------------ links */
 
 /* The kernel changes it from a work item. */
@@ -463,6 +498,8 @@ int main(void)
 		TEST(kernel_keeps_packets_for_a_card_without_buffers),
 		TEST(old_packets_are_not_for_a_new_driver),
 		TEST(what_the_kernel_refuses_is_counted),
+		TEST(kernel_answers_with_the_same_interrupt),
+		TEST(deleted_interface_is_survived),
 		TEST(carrier_is_the_driver),
 		TEST(card_sees_whether_the_interface_is_up),
 	};
