@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "csum.h"
 #include "slirp_merge.h"
@@ -39,6 +40,11 @@
 #define FORWARDS  16
 #define FWD_TEXT  64
 /*
+ * Sockets that a card may have open. libslirp opens one for every port that a datagram comes from, and
+ * keeps it for minutes: without a limit a card could use up the descriptors of this process.
+ */
+#define SOCKETS_MAX 1024
+/*
  * libslirp wants to be called twice a second as long as a socket is open, listening ones too. After a time
  * in which neither side said anything, longer than any of its retransmissions and UDP associations
  * live, only an event wakes it.
@@ -52,6 +58,7 @@ struct slirp_socket {
 	uint32_t events; /* watched for, 0: not watched */
 	uint32_t came;
 	unsigned int round; /* of the last fill() that asked for it */
+	bool open;
 };
 
 struct slirp_port {
@@ -62,6 +69,9 @@ struct slirp_port {
 	uint64_t active;              /* when something happened last */
 	struct slirp_socket **socket; /* by descriptor */
 	int sockets;
+	unsigned int open; /* of these */
+	unsigned int open_max;
+	bool crowded; /* the log said that there are too many */
 	unsigned int round;
 	struct in_addr network, mask, host, dns, card;
 	struct {
@@ -175,8 +185,13 @@ static int get_revents(int fd, void *opaque)
 
 static void register_fd(int fd, void *opaque)
 {
-	(void)fd;
-	(void)opaque;
+	struct slirp_port *port = opaque;
+	struct slirp_socket *s = fd < 0 ? NULL : get_socket(port, fd);
+
+	if (!s || s->open)
+		return;
+	s->open = true;
+	port->open++;
 }
 
 /* It is about to be closed; the number may come back as another socket's. */
@@ -188,6 +203,9 @@ static void unregister_fd(int fd, void *opaque)
 		return;
 	unwatch(port->socket[fd]);
 	port->socket[fd]->came = 0;
+	if (port->socket[fd]->open)
+		port->open--;
+	port->socket[fd]->open = false;
 }
 
 /* Ask libslirp what to wait for. */
@@ -381,6 +399,35 @@ static bool sound(const uint8_t *frame, size_t size)
 	}
 }
 
+/* A sound packet that may make libslirp open a socket: a datagram, or the first of a connection. */
+static bool opens_socket(const uint8_t *frame)
+{
+	struct ether_header ether;
+	struct ip ip;
+	struct tcphdr tcp;
+
+	memcpy(&ether, frame, sizeof(ether));
+	if (ether.ether_type != htons(ETHERTYPE_IP))
+		return false;
+	memcpy(&ip, frame + sizeof(ether), sizeof(ip));
+	if (ip.ip_p != IPPROTO_TCP)
+		return true;
+	memcpy(&tcp, frame + sizeof(ether) + sizeof(ip), sizeof(tcp));
+	return tcp.th_flags & TH_SYN;
+}
+
+/* True when there is no room for what the packet may open. */
+static bool too_many(struct slirp_port *port)
+{
+	if (port->open < port->open_max || !opens_socket(port->net->frame))
+		return false;
+	if (!port->crowded)
+		net_log(port->net, X100_LOG_WARNING,
+			"the card has %u sockets open here; it gets no more", port->open);
+	port->crowded = true;
+	return true;
+}
+
 static bool send_frame(struct net *net, const struct virtio_net_hdr *header,
 		       const struct x100_chain *chain, size_t size)
 {
@@ -390,7 +437,7 @@ static bool send_frame(struct net *net, const struct virtio_net_hdr *header,
 		return false;
 	if (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		x100_csum_finish(net->frame, size, header->csum_start, header->csum_offset);
-	if (!sound(net->frame, size))
+	if (!sound(net->frame, size) || too_many(port))
 		return false;
 	port->active = x100_loop_now(net->loop);
 	slirp_input(port->slirp, net->frame, (int)size);
@@ -591,6 +638,16 @@ static int forward_all(struct slirp_port *port, unsigned int index, bool ssh_giv
 	return X100_OK;
 }
 
+/* Part of what this process may open, for one network. */
+static unsigned int socket_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur / 4 > SOCKETS_MAX)
+		return SOCKETS_MAX;
+	return (unsigned int)limit.rlim_cur / 4;
+}
+
 /* libslirp sends on sockets that the other end may have closed. */
 static void ignore_sigpipe(void)
 {
@@ -612,6 +669,7 @@ static int open_port(struct net *net, const struct x100_backend_env *env,
 		return x100_fail(why, X100_ERR_MEMORY, "no memory for a network");
 	net->port = port;
 	port->net = net;
+	port->open_max = socket_limit();
 	port->task.run = turn;
 	port->task.arg = port;
 	port->timer.expired = turn;

@@ -6,6 +6,7 @@
 #include "netcard.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/ip.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -276,6 +278,41 @@ static void many_connections_come_and_go(void **state)
 			close(fd[i]);
 		}
 	}
+}
+
+/* Descriptors of this process. */
+static unsigned int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void sockets_of_a_card_are_limited(void **state)
+{
+	struct rlimit old, few = { 200, 200 };
+	unsigned int before;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	begin("slirp", ALL);
+	before = count_fds();
+	for (uint16_t port = 1000; port < 1500; port++) {
+		uint8_t datagram[9] = { (uint8_t)(port >> 8), (uint8_t)port, 0, 9, 0, 9 };
+
+		netcard_send(NULL, frame,
+			     netcard_ip(frame, IPPROTO_UDP, nc.host, datagram, sizeof(datagram)));
+	}
+	assert_in_range(count_fds() - before, 40, 60);
+	assert_int_equal(netcard_count("dropped.host-refused"), 450);
+	assert_non_null(strstr(nc.log, "sockets"));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
 static void a_peer_that_went_is_no_signal(void **state)
@@ -757,6 +794,7 @@ int main(void)
 		TEST(end_of_a_connection_is_passed_on),
 		TEST(nobody_listening_is_a_reset),
 		TEST(many_connections_come_and_go),
+		TEST(sockets_of_a_card_are_limited),
 		TEST(a_peer_that_went_is_no_signal),
 		TEST(ssh_reaches_port_22_of_the_card),
 		TEST(ssh_takes_the_next_free_port),
