@@ -447,10 +447,13 @@ static bool handle(struct disk_request *request)
 
 /* ------------------------------------------------------------------ turns */
 
-/* Begin all that is in one ring. Returns false when the device was stopped. */
+/*
+ * Begin what is in one ring, but not more than it holds at a time: what is refused at once makes room
+ * for more. Returns false when the device was stopped.
+ */
 static bool take_all(struct disk *disk, struct disk_queue *queue)
 {
-	while (disk->in_flight < BLOCK_IN_FLIGHT) {
+	for (unsigned int n = 0; n < disk->entries && disk->in_flight < BLOCK_IN_FLIGHT; n++) {
 		struct disk_request *request = request_get(disk, queue);
 		int got;
 
@@ -476,8 +479,7 @@ static void tell(void *arg)
 	struct disk *disk = arg;
 
 	x100_timer_cancel(disk->env->loop, &disk->timer);
-	for (unsigned int i = 0; i < disk->queues; i++)
-		x100_vq_flush(disk->queue[i].vq);
+	x100_vdev_flush(disk->backend.dev);
 	disk->untold = 0;
 }
 

@@ -43,6 +43,7 @@ struct fake_vq {
 	struct fake_queue queue[X100_VDEV_MAX_QUEUES];
 	/* What x100_vq_pop() does at the next chain: break the rules. */
 	bool pop_faults;
+	bool endless; /* once all were taken, the card offers the same chains again */
 	/* What was logged through env. */
 	unsigned int lines;
 	char line[256]; /* the last one */
@@ -282,13 +283,13 @@ int x100_vq_pop(struct x100_vq *vq, struct x100_chain *chain)
 	const struct x100_chain *from;
 
 	must(fake_vq.live);
-	if (q->taken == q->offers)
+	if (!x100_vq_more(vq))
 		return 0;
 	if (fake_vq.pop_faults) {
 		x100_vdev_fault(&the_dev, X100_FAULT_LOOP, 0);
 		return -1;
 	}
-	from = q->offered[q->taken++];
+	from = q->offered[q->taken++ % q->offers];
 	memcpy(chain, from,
 	       sizeof(*chain) + ((size_t)from->readable + from->writable) * sizeof(from->seg[0]));
 	chain->vq = vq;
@@ -297,7 +298,9 @@ int x100_vq_pop(struct x100_vq *vq, struct x100_chain *chain)
 
 bool x100_vq_more(struct x100_vq *vq)
 {
-	return queue_of(vq)->taken != queue_of(vq)->offers;
+	const struct fake_queue *q = queue_of(vq);
+
+	return q->taken < q->offers || (fake_vq.endless && q->offers);
 }
 
 void x100_vq_unpop(struct x100_vq *vq, unsigned int chains)
@@ -312,7 +315,7 @@ void x100_vq_push(struct x100_vq *vq, const struct x100_chain *chain, uint32_t w
 
 	/* The driver would see a buffer come back that it did not give, or more than it has room for. */
 	must(fake_vq.live && chain->vq == vq && q->pushed < q->taken);
-	must(written <= chain->write_bytes);
+	must(written <= chain->write_bytes && q->pushed < FAKE_VQ_CHAINS);
 	q->used[q->pushed++] = (struct fake_used){ chain->head, written };
 }
 
@@ -324,6 +327,13 @@ void x100_vq_flush(struct x100_vq *vq)
 	if (q->published != q->pushed)
 		q->flushes++;
 	q->published = q->pushed;
+}
+
+void x100_vdev_flush(struct x100_vdev *dev)
+{
+	must(dev == &the_dev);
+	for (unsigned int i = 0; i < fake_vq.params.queues; i++)
+		x100_vq_flush(&the_vq[i]);
 }
 
 void x100_vq_notify_off(struct x100_vq *vq)

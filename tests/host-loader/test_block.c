@@ -772,6 +772,22 @@ static void shapes_that_make_no_sense_are_errors(void **state)
 	assert_ok(request(VIRTIO_BLK_T_FLUSH, 0, NULL, 0));
 }
 
+static void a_card_that_never_stops_asking_is_served_by_turns(void **state)
+{
+	unsigned int first;
+
+	(void)state;
+	open_disk("");
+	fake_vq_start(ALL);
+	offer(0x1234, 0, NULL, 0);
+	fake_vq.endless = true;
+	fake_vq_kick();
+	first = fake_vq.queue[0].published;
+	assert_in_range(first, 1, 4 * X100_VRING_ENTRIES);
+	x100_loop_turn(fake_vq.env.loop, 1000);
+	assert_in_range(fake_vq.queue[0].published, first + 1, 8 * X100_VRING_ENTRIES);
+}
+
 static void header_and_data_may_share_parts(void **state)
 {
 	struct virtio_blk_outhdr header = { .type = VIRTIO_BLK_T_OUT, .sector = 5 };
@@ -1347,6 +1363,7 @@ int main(void)
 		THREADS(zeroes_are_written_where_nothing_better_works),
 		RING(unknown_types_are_not_supported),
 		RING(shapes_that_make_no_sense_are_errors),
+		RING(a_card_that_never_stops_asking_is_served_by_turns),
 		RING(header_and_data_may_share_parts),
 		BOTH(a_request_without_room_for_a_status_stops_the_device),
 		BOTH(a_broken_ring_stops_the_device),
