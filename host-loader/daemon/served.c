@@ -23,8 +23,10 @@
 /* Between two looks: while it starts or boots, and otherwise, in case a doorbell was lost. */
 #define LOOK_SOON (20 * X100_NS_PER_MS)
 #define LOOK_LATE (10 * X100_NS_PER_SEC)
-/* Boots in a row that did not get to a login, after which nobody tries again by itself. */
+/* Boots in a row that came to nothing, after which nobody tries again by itself. */
 #define BOOTS_MOST 3u
+/* A card OS that crashes sooner after its login came to nothing. */
+#define GOOD_BOOT (60 * X100_NS_PER_SEC)
 
 static uint64_t now(void)
 {
@@ -388,8 +390,7 @@ static void apply_policy(struct served *s, enum config_policy policy)
 	if (policy == CONFIG_LEAVE || s->job != JOB_NONE || s->ending)
 		return;
 	if (policy == CONFIG_BOOT && ++s->failed_boots > BOOTS_MOST) {
-		log_line(&s->log, X100_LOG_ERR,
-			 "it ended %u times without a login in between; left alone now",
+		log_line(&s->log, X100_LOG_ERR, "%u boots in a row came to nothing; left alone now",
 			 BOOTS_MOST);
 		return;
 	}
@@ -415,6 +416,7 @@ static bool has_os(enum x100_state state)
 static void enter(struct served *s, enum x100_state state)
 {
 	enum x100_state before = s->state;
+	uint64_t lasted = now() - s->since;
 	bool known = s->known;
 
 	s->state = state;
@@ -422,6 +424,10 @@ static void enter(struct served *s, enum x100_state state)
 	s->since = now();
 	set_words(s, x100_state_words(state));
 	log_state(s);
+	/* A login was offered, and not just for a moment before a crash. */
+	if (known && before == X100_STATE_RUNNING &&
+	    (state != X100_STATE_CRASHED || lasted >= GOOD_BOOT))
+		s->failed_boots = 0;
 	/* A reset that nobody here asked for. */
 	if (known && s->page && has_os(before) && !has_os(state) && s->job == JOB_NONE)
 		x100_vpage_card_reset(s->page);
@@ -433,11 +439,10 @@ static void enter(struct served *s, enum x100_state state)
 			s->run_deadline = 0;
 			save(s);
 		}
-		s->failed_boots = 0;
 		break;
 	case X100_STATE_RESTART:
-		if (known)
-			apply_policy(s, s->config->on_restart);
+		/* Also when nobody was here as it said so. */
+		apply_policy(s, s->config->on_restart);
 		break;
 	case X100_STATE_CRASHED:
 		if (known)
@@ -588,8 +593,6 @@ static int make_page(struct served *s)
 /* Let go of the card; viewers and those who wait are told @why. */
 static void lose_card(struct served *s, int error, const char *why)
 {
-	struct served_device *next;
-
 	x100_timer_cancel(s->loop, &s->timer);
 	x100_loop_remove(s->loop, &s->hangup_watch);
 	viewer_end_all(s, why);
@@ -601,17 +604,8 @@ static void lose_card(struct served *s, int error, const char *why)
 		x100_vpage_free(s->page);
 	}
 	s->page = NULL;
-	for (struct served_device *d = s->devices; d; d = next) {
-		struct client *remover = d->remover;
-
-		next = d->next;
+	for (struct served_device *d = s->devices; d; d = d->next)
 		close_backend(d);
-		if (!d->removing)
-			continue;
-		served_device_free(d);
-		if (remover)
-			client_answer(remover, message_ok());
-	}
 	x100_close(s->card);
 	s->card = NULL;
 	s->known = false;

@@ -123,7 +123,8 @@ def test_who_may_control(tmp_path, line, allowed):
                       "[card mic0]\ndevice = model:/nowhere\n")
     daemon = subprocess.Popen([x100_daemon.X100D, "--config", str(config)], stderr=subprocess.PIPE, text=True)
     try:
-        assert "ready" in daemon.stderr.readline()
+        while "ready" not in daemon.stderr.readline():
+            assert daemon.poll() is None
         client = subprocess.run(
             [sys.executable, "-c", "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
              "try:\n    s.sendall(b'{\"op\": \"list\"}\\n')\nexcept BrokenPipeError:\n    pass\n"
@@ -442,6 +443,24 @@ def test_a_card_can_boot_by_itself_and_again_when_its_system_reboots():
         child.close(force=True)
         card.wait_state("running")
         assert card.daemon.log().count("the card OS wants a restart") == 1
+        assert card.daemon.log().count("pushing") == 2
+
+
+def test_a_reboot_while_the_daemon_was_away_is_done_when_it_is_back():
+    with served(entries=image(("boot", "auto"))) as card:
+        card.wait_state("running")
+        shell = card.attach()
+        shell.send("\n")
+        shell.expect("login: ")
+        shell.send("root\n")
+        shell.expect("# ")
+        shell.send("echo x100-'going'; (sleep 1; reboot -f) & true\n")
+        shell.expect("x100-going")
+        shell.close(force=True)
+        card.daemon.kill()
+        card.model.wait_state("restart-wanted")
+        card.daemon.start()
+        card.wait_state("running")
         assert card.daemon.log().count("pushing") == 2
 
 
