@@ -396,10 +396,10 @@ static void finish_waiters(struct vdev_waiter **list, int error)
 	}
 }
 
-static void finish_removal(struct x100_vdev *dev, int error)
+/* @lost: the card may still know it, so its slot and its rings stay out of use. */
+static void finish_removal(struct x100_vdev *dev, int error, bool lost)
 {
 	struct x100_vpage *page = dev->page;
-	bool lost = error != X100_OK;
 
 	vdev_stop(dev);
 	x100_timer_cancel(page->loop, &dev->change_timer);
@@ -519,7 +519,7 @@ static void finish_change(struct x100_vdev *dev, int error)
 						    "the restart of this program");
 	switch (change) {
 	case CHANGE_REMOVE:
-		finish_removal(dev, error);
+		finish_removal(dev, error, error != X100_OK);
 		return;
 	case CHANGE_RESUME:
 		resumed(dev, error);
@@ -593,11 +593,14 @@ void x100_vdev_remove(struct x100_vdev *dev, void (*done)(void *arg, int error),
 	dev->removed = done;
 	dev->removed_arg = arg;
 	dev->remove_wanted = true;
-	/* With no card side that knows it there is nobody to ask. */
+	/*
+	 * With no card side that can be told there is nobody to ask. One that is just starting may have
+	 * found it already, though; it hears of it when it publishes its config doorbell.
+	 */
 	vpage_look_config_db(dev->page);
 	if (!dev->page->booted || (dev->page->config_db < 0 && !dev->probed)) {
 		dev->remove_wanted = false;
-		finish_removal(dev, X100_OK);
+		finish_removal(dev, X100_OK, dev->page->booted);
 		return;
 	}
 	if (dev->change == CHANGE_NONE)

@@ -687,6 +687,28 @@ static void a_device_no_card_knows_is_gone_at_once(void **state)
 	assert_int_equal(vcard_page()[24], 0xFF);
 }
 
+static void a_card_that_is_just_starting_may_have_found_it(void **state)
+{
+	unsigned int page;
+	int slot;
+
+	(void)state;
+	vcard_add(&be, "disk0", 1, 8);
+	page = be.dev->vq[0].memory.page;
+	slot = be.dev->slot;
+	vcard_boot();
+	x100_vdev_remove(be.dev, vcard_done, &be);
+	assert_int_equal(be.error, X100_OK);
+	vcard_add(&be2, "disk1", 1, 8);
+	assert_int_not_equal(be2.dev->vq[0].memory.page, page);
+	assert_int_not_equal(be2.dev->slot, slot);
+	/* Nothing of an OS that ended is held on to. */
+	vcard_boot();
+	assert_int_equal(be2.dev->slot, slot);
+	vcard_add(&be, "disk0", 1, 8);
+	assert_int_equal(be.dev->vq[0].memory.page, page);
+}
+
 static void a_removal_waits_for_the_card(void **state)
 {
 	(void)state;
@@ -926,6 +948,7 @@ int main(void)
 		TEST(what_the_card_writes_to_its_config_space_is_read),
 		TEST(a_reset_of_the_card_ends_a_config_change),
 		TEST(a_device_no_card_knows_is_gone_at_once),
+		TEST(a_card_that_is_just_starting_may_have_found_it),
 		TEST(a_removal_waits_for_the_card),
 		TEST(a_slot_is_free_only_when_the_card_deleted_it),
 		TEST(the_slot_and_the_rings_are_used_again),
