@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "cmd.h"
 #include "frame.h"
 
@@ -404,8 +405,9 @@ static int run(int argc, char **argv)
 			view = other = true;
 			break;
 		case 'n':
-			if (!cmd_number(optarg, UINT32_MAX, &scrollback))
-				return cmd_usage(&command_console, "--scrollback takes bytes");
+			if (!x100_spec_size(optarg, &scrollback) || scrollback > UINT32_MAX)
+				return cmd_usage(&command_console,
+						 "--scrollback takes bytes, as in 4096, 64K or 1M");
 			other = true;
 			break;
 		case 'h':
@@ -429,7 +431,8 @@ const struct command command_console = {
 		"said before is shown first. Ctrl-] leaves. Input that is no terminal is sent as it is;\n"
 		"after its end the command leaves when the line was quiet for 2 s.\n\n"
 		"      --view          only look; the end of the input does not end it\n"
-		"      --scrollback N  show at most the last N bytes of what was said before\n"
+		"      --scrollback N  show at most the last N bytes of what was said before; 64K and 1M\n"
+		"                      work, too\n"
 		"  -s, --serial        the serial line; needs no x100d\n",
 	.run = run,
 };

@@ -29,9 +29,11 @@ int x100_spec_parse(struct x100_spec *spec, const char *text, struct x100_why *w
 void x100_spec_free(struct x100_spec *spec);
 /* Value of "key=value", "" for "key" alone, NULL if absent. Points into @spec. */
 const char *x100_spec_get(const struct x100_spec *spec, const char *key);
+/* A number with or without one of the suffixes K, M and G for powers of 1024; false for anything else. */
+bool x100_spec_size(const char *text, uint64_t *value);
 /*
- * Value of "key=number" with the suffixes K, M and G for powers of 1024, or @value as it is if the key
- * is absent. Fails with ARGUMENT for anything else and for numbers outside [min, max].
+ * Value of "key=number" as x100_spec_size() takes it, or @value as it is if the key is absent. Fails
+ * with ARGUMENT for anything else and for numbers outside [min, max].
  */
 int x100_spec_number(const struct x100_spec *spec, const char *key, uint64_t min, uint64_t max,
 		     uint64_t *value, struct x100_why *why);

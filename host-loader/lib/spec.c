@@ -83,16 +83,12 @@ const char *x100_spec_get(const struct x100_spec *spec, const char *key)
 	return NULL;
 }
 
-int x100_spec_number(const struct x100_spec *spec, const char *key, uint64_t min, uint64_t max,
-		     uint64_t *value, struct x100_why *why)
+bool x100_spec_size(const char *text, uint64_t *value)
 {
-	const char *text = x100_spec_get(spec, key);
 	unsigned int shift = 0;
 	unsigned long long n;
 	char *end;
 
-	if (!text)
-		return X100_OK;
 	errno = 0;
 	n = strtoull(text, &end, 10);
 	if (*end == 'K')
@@ -102,12 +98,26 @@ int x100_spec_number(const struct x100_spec *spec, const char *key, uint64_t min
 	else if (*end == 'G')
 		shift = 30;
 	/* strtoull() takes signs and blanks. */
-	if (*text < '0' || *text > '9' || errno || end[shift != 0])
+	if (*text < '0' || *text > '9' || errno || end[shift != 0] || n > UINT64_MAX >> shift)
+		return false;
+	*value = n << shift;
+	return true;
+}
+
+int x100_spec_number(const struct x100_spec *spec, const char *key, uint64_t min, uint64_t max,
+		     uint64_t *value, struct x100_why *why)
+{
+	const char *text = x100_spec_get(spec, key);
+	uint64_t n;
+
+	if (!text)
+		return X100_OK;
+	if (!x100_spec_size(text, &n))
 		return x100_fail(why, X100_ERR_ARGUMENT, "%s=%s is not a number", key, text);
-	if (n > UINT64_MAX >> shift || n << shift < min || n << shift > max)
+	if (n < min || n > max)
 		return x100_fail(why, X100_ERR_ARGUMENT, "%s=%s is not in %llu to %llu", key, text,
 				 (unsigned long long)min, (unsigned long long)max);
-	*value = n << shift;
+	*value = n;
 	return X100_OK;
 }
 

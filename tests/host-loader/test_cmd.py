@@ -74,7 +74,8 @@ def test_the_manual_page_and_the_completion_know_every_option(environment, comma
     ["push", "a", "--initrd-at", "-1"], ["push", "a", "--initrd-at", "0x100000000"],
     ["push", "a", "--initrd-at", "0"], ["push", "a", "--declare-size", "0"],
     ["push", "a", "--declare-size", "many"], ["console", "extra"], ["console", "--serial", "extra"],
-    ["console", "--serial", "--view"], ["console", "--scrollback", "all"], ["log", "extra"],
+    ["console", "--serial", "--view"], ["console", "--scrollback", "all"],
+    ["console", "--scrollback", "1KB"], ["console", "--scrollback", "4G"], ["log", "extra"],
     ["timeline", "extra"], ["list", "extra"], ["device"], ["device", "list", "extra"], ["device", "add"],
     ["device", "add", "net0"], ["device", "remove"], ["device", "rescan", "a", "b"], ["device", "sell", "net0"]])
 def test_wrong_arguments_end_with_status_2_and_where_to_look(environment, arguments):
