@@ -249,6 +249,7 @@ static void turn(void *arg)
 {
 	struct slirp_port *port = arg;
 
+	x100_task_cancel(port->net->loop, &port->task);
 	flush(port);
 	if (port->net->starved) {
 		net_flush(port->net);
@@ -441,8 +442,12 @@ static bool send_frame(struct net *net, const struct virtio_net_hdr *header,
 		return false;
 	port->active = x100_loop_now(net->loop);
 	slirp_input(port->slirp, net->frame, (int)size);
-	x100_task_queue(net->loop, &port->task);
 	return true;
+}
+
+static void sent(struct net *net)
+{
+	turn(net->port);
 }
 
 static void resume(struct net *net)
@@ -708,6 +713,7 @@ const struct net_port_ops net_slirp = {
 	.start = start,
 	.stop = stop,
 	.send = send_frame,
+	.sent = sent,
 	.resume = resume,
 	.status = status,
 	.link = link_up,

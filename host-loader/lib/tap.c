@@ -107,6 +107,8 @@ static void receive(void *arg, uint32_t events)
 		if (n < (ssize_t)net->header_size)
 			break;
 		memcpy(&header, tap->packet, sizeof(header));
+		if (!net_card_trusts(net))
+			header.flags = 0;
 		net_receive(net, &header, tap->packet + net->header_size,
 			    (size_t)n - net->header_size);
 	}

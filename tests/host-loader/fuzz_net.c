@@ -16,12 +16,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-void x100_vdev_flush(struct x100_vdev *dev)
-{
-	for (unsigned int i = 0; i < 2; i++)
-		x100_vq_flush(x100_vdev_queue(dev, i));
-}
-
 static const uint8_t *input;
 static size_t left;
 static struct net *net;
