@@ -104,18 +104,22 @@ static void walk_stops_at_a_slot_that_reaches_out(struct kunit *test)
 {
 	struct page_fixture *f = test->priv;
 	struct devpage_slot slot = {};
-	u32 at = DEVPAGE_FIRST;
+	u32 at = DEVPAGE_FIRST, before = 0;
 
-	while (at + 600 < X100_DEVPAGE_SIZE)
+	while (at + 600 < X100_DEVPAGE_SIZE) {
+		before = at;
 		at = put_desc(f, at, X100_VDEV_DELETED, 4, 4, 255);
-	put_desc(f, at, 2, 1, 255, 255);
+	}
+	put_desc(f, at, 2, 1, 4, 36);
 	while (slot.offset != at)
 		KUNIT_ASSERT_EQ(test, devpage_next(f->page, &slot), 1);
+
 	put_desc(f, at, 2, 4, 255, 255);
 	slot.offset = 0;
-	while (slot.offset != at)
-		KUNIT_ASSERT_TRUE(test, devpage_next(f->page, &slot) == (slot.offset == at ?
-				  -EINVAL : 1));
+	while (slot.offset != before)
+		KUNIT_ASSERT_EQ(test, devpage_next(f->page, &slot), 1);
+	KUNIT_EXPECT_EQ(test, devpage_next(f->page, &slot), -EINVAL);
+	KUNIT_EXPECT_EQ(test, slot.offset, at);
 }
 
 /* A host that is gone. */
