@@ -5,6 +5,7 @@
  * request may be lost, none may come back twice. Faked: as in test_queues.c.
  */
 #include "host.h"
+#include "rude.h"
 
 #include <stdlib.h>
 
@@ -215,6 +216,68 @@ static void killed_at_random_moments_four_queues_of_1024(void **state)
 {
 	(void)state;
 	killed_at_random_moments(1024, 4, 20, false);
+}
+
+/* ------------------------------------------------------------------ what the card has to say again */
+
+static void a_new_host_is_told_everything_again(void **state)
+{
+	u8 before[X100_DEVPAGE_SIZE];
+	struct rude_dev *d;
+
+	(void)state;
+	rude_begin();
+	d = rude_add(VIRTIO_ID_NET, 2, 16, 0x3C1 | 1u << 29, NULL, 17);
+	rude_boot();
+	memcpy(before, rude.page, sizeof(before));
+	rude_desc(d)->status = 0;
+	rude_bootparam()->h2c_config_db = -1;
+	for (unsigned int q = 0; q < 2; q++)
+		rude_vq(d, q)->used_address = 0;
+	memset(rude.page + d->offset + x100_vdev_guest_features(&d->head), 0, 4);
+	*rude_ctrl(d) = (struct x100_vdev_ctrl){ .config_change = X100_CHANGE_RESUME,
+						 .host_ack = 1,
+						 .c2h_vdev_db = 1,
+						 .h2c_vdev_db = -1 };
+	rude.answer_ack = false;
+	sim_forget_events();
+	sim_ring_card(9);
+	sim_run(50);
+	sim_watch_none();
+	assert_int_equal(rude_ctrl(d)->guest_ack, 1);
+	assert_int_equal(sim_rings[1] > 0, 1);
+	rude_ctrl(d)->guest_ack = 0;
+	rude_ctrl(d)->config_change = 0;
+	assert_memory_equal(rude.page, before, sizeof(before));
+	rude_end();
+}
+
+static void a_buffer_whose_doorbell_was_lost_comes_back(void **state)
+{
+	struct rude_dev *d;
+	struct drv_dev *dev;
+
+	(void)state;
+	rude_begin();
+	d = rude_add(VIRTIO_ID_RNG, 1, 16, 0, NULL, 0);
+	rude_boot();
+	dev = live(VIRTIO_ID_RNG);
+	rude.echo = false;
+	for (unsigned int i = 0; i < 3; i++)
+		drv_add(dev, 0, 5, 1, 0, 0);
+	drv_kick(dev, 0);
+	sim_run(5);
+	/* The host put one into the used ring and died. */
+	rude_push(d, 0, 0, 0);
+	sim_run(5);
+	assert_int_equal(dev->done, 0);
+	assert_true(rude_change(d, X100_CHANGE_RESUME));
+	sim_run(5);
+	assert_int_equal(dev->done, 1);
+	/* The other two stand behind it. */
+	assert_int_equal(rude_avail_idx(d, 0), 3);
+	dev->requests = NULL;
+	rude_end();
 }
 
 /* ------------------------------------------------------------------ console */
@@ -459,6 +522,8 @@ int main(void)
 		cmocka_unit_test(killed_at_random_moments_without_event_idx),
 		cmocka_unit_test(killed_at_random_moments_small_ring),
 		cmocka_unit_test(killed_at_random_moments_four_queues_of_1024),
+		cmocka_unit_test(a_new_host_is_told_everything_again),
+		cmocka_unit_test(a_buffer_whose_doorbell_was_lost_comes_back),
 		cmocka_unit_test(a_console_that_waits_with_interrupts_off_is_released),
 		cmocka_unit_test(devices_keep_their_doorbells_and_features),
 		cmocka_unit_test(a_device_that_is_not_there_any_more_is_removed),
