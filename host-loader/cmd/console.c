@@ -103,7 +103,8 @@ struct line {
 	int fd;
 	bool framed; /* x100d's stream of frames (frame.h), not bare bytes */
 	bool view;   /* only look: keys are not sent */
-	bool writes; /* x100d lets this one write */
+	bool told;   /* x100d said whether this one writes; until then piped keys wait */
+	bool writes;
 	/* To the card, which may not be reading. */
 	uint8_t out[4096];
 	size_t out_used;
@@ -210,6 +211,7 @@ static enum went take_frame(struct line *line, size_t size, char why[FRAME_MAX +
 			note(payload[0] ? "your keys reach the card now" :
 					  "somebody else writes to this console; you only see it");
 		line->writes = size == 1 && payload[0];
+		line->told = true;
 		resized = 1;
 		return WENT_ON;
 	case FRAME_GOODBYE:
@@ -275,13 +277,13 @@ static int talk(struct line *line)
 		int ready;
 
 		/* Piped keys must not get lost because another terminal is writing. */
-		if (open && line->framed && !raw && !line->view && !line->writes)
+		if (open && line->told && !raw && !line->view && !line->writes)
 			return cmd_error(X100_ERR_BUSY, "another one writes to the console",
 					 "leave it there, or look with --view");
 		if (resized)
 			send_size(line);
 		p[0].events = (short)(POLLIN | (line->out_used ? POLLOUT : 0));
-		if (open && (raw || room(line)))
+		if (open && (raw || (room(line) && (!line->framed || line->told))))
 			p[1].fd = STDIN_FILENO;
 		/* The signals are let in only here, so that none is missed. */
 		ready = ppoll(p, 2, open || line->view ? NULL : &quiet, &none);
