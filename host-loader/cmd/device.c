@@ -8,11 +8,15 @@
 /* A card has 15 s to let go of a device. */
 #define REMOVE_SECONDS 60u
 
-/* One line; counters and what the back-end says are in the JSON. */
+/* One line with the ways to it; counters and what else the back-end says are in the JSON. */
 static void print_device(json_object *device)
 {
 	printf("%-10s %-9s %s", answer_text(device, "name"), answer_text(device, "state"),
 	       answer_text(device, "spec"));
+	if (answer_text(device, "ssh")[0])
+		printf("  (SSH: %s)", answer_text(device, "ssh"));
+	if (answer_text(device, "pty")[0])
+		printf("  (%s)", answer_text(device, "pty"));
 	if (answer_text(device, "fault")[0] && strcmp(answer_text(device, "fault"), "NONE"))
 		printf("  (the card broke the rules: %s)", answer_text(device, "fault_words"));
 	printf("\n");
