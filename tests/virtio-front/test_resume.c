@@ -280,6 +280,24 @@ static void a_buffer_whose_doorbell_was_lost_comes_back(void **state)
 	rude_end();
 }
 
+static void a_new_host_is_told_that_the_card_polls(void **state)
+{
+	struct rude_dev *d;
+	u16 *flags;
+
+	(void)state;
+	rude_begin();
+	drv_plan[VIRTIO_ID_RNG].no_interrupts = true;
+	d = rude_add(VIRTIO_ID_RNG, 1, 16, 0, NULL, 0);
+	rude_boot();
+	flags = (u16 *)(rude_ring(d, 0) + x100_vring_avail(16));
+	assert_int_equal(*flags, VRING_AVAIL_F_NO_INTERRUPT);
+	*flags = 0;
+	assert_true(rude_change(d, X100_CHANGE_RESUME));
+	assert_int_equal(*flags, VRING_AVAIL_F_NO_INTERRUPT);
+	rude_end();
+}
+
 /* ------------------------------------------------------------------ console */
 
 static unsigned int turns_left;
@@ -524,6 +542,7 @@ int main(void)
 		cmocka_unit_test(killed_at_random_moments_four_queues_of_1024),
 		cmocka_unit_test(a_new_host_is_told_everything_again),
 		cmocka_unit_test(a_buffer_whose_doorbell_was_lost_comes_back),
+		cmocka_unit_test(a_new_host_is_told_that_the_card_polls),
 		cmocka_unit_test(a_console_that_waits_with_interrupts_off_is_released),
 		cmocka_unit_test(devices_keep_their_doorbells_and_features),
 		cmocka_unit_test(a_device_that_is_not_there_any_more_is_removed),
