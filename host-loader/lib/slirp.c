@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 
 #include "csum.h"
+#include "slirp_frag.h"
 #include "slirp_merge.h"
 
 /* Fast and still small beside 64 KiB of TCP window. */
@@ -82,6 +83,7 @@ struct slirp_port {
 	unsigned int forwards;
 	uint16_t ssh; /* port on the host, 0: none */
 	struct slirp_merge merge;
+	struct slirp_frag frag;
 };
 
 static pthread_mutex_t new_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -359,8 +361,8 @@ static void stop(struct net *net)
 
 /*
  * What libslirp is trusted to parse: ARP, and whole TCP, UDP and ICMP packets over IPv4 without options
- * whose lengths agree. Its reassembly of fragments and stripping of options can be made to corrupt
- * memory (seen with 4.7.0 by fuzz_net).
+ * whose lengths agree. Its own reassembly of fragments or stripping of options can be made to corrupt
+ * memory (seen with 4.7.0 by fuzz_net); what the card cut is put together before.
  */
 static bool sound(const uint8_t *frame, size_t size)
 {
@@ -418,9 +420,9 @@ static bool opens_socket(const uint8_t *frame)
 }
 
 /* True when there is no room for what the packet may open. */
-static bool too_many(struct slirp_port *port)
+static bool too_many(struct slirp_port *port, const uint8_t *frame)
 {
-	if (port->open < port->open_max || !opens_socket(port->net->frame))
+	if (port->open < port->open_max || !opens_socket(frame))
 		return false;
 	if (!port->crowded)
 		net_log(port->net, X100_LOG_WARNING,
@@ -433,15 +435,22 @@ static bool send_frame(struct net *net, const struct virtio_net_hdr *header,
 		       const struct x100_chain *chain, size_t size)
 {
 	struct slirp_port *port = net->port;
+	uint8_t *frame = net->frame;
+	bool refused;
 
-	if (x100_chain_read(chain, net->header_size, net->frame, size) != size)
+	if (x100_chain_read(chain, net->header_size, frame, size) != size)
 		return false;
 	if (header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		x100_csum_finish(net->frame, size, header->csum_start, header->csum_offset);
-	if (!sound(net->frame, size) || too_many(port))
-		return false;
+		x100_csum_finish(frame, size, header->csum_start, header->csum_offset);
 	port->active = x100_loop_now(net->loop);
-	slirp_input(port->slirp, net->frame, (int)size);
+	if (slirp_frag_is(frame, size)) {
+		size = slirp_frag_add(&port->frag, frame, size, port->active, &frame, &refused);
+		if (!size)
+			return !refused;
+	}
+	if (!sound(frame, size) || too_many(port, frame))
+		return false;
+	slirp_input(port->slirp, frame, (int)size);
 	return true;
 }
 

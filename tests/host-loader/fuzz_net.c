@@ -51,7 +51,7 @@ static size_t any_frame(void)
 	static const uint8_t host[] = { 0x52, 0x55, 10, 0, 2, 2 };
 	static const uint8_t protocols[] = { 6, 17, 1, 6 };
 	size_t size = any_size();
-	uint8_t what = byte();
+	uint8_t what = byte(), piece = byte();
 	uint16_t length;
 
 	memset(frame, 0, size);
@@ -66,6 +66,10 @@ static size_t any_frame(void)
 		length = htons((uint16_t)(size - 14));
 		frame[14] = 0x45;
 		memcpy(frame + 16, &length, 2);
+		if (piece >= 0xC0) {
+			frame[20] = piece & 0x20;
+			frame[21] = piece & 0x1F;
+		}
 		frame[22] = 64;
 		frame[23] = protocols[what & 3];
 		memcpy(frame + 26, "\12\0\2\17\12\0\2\2", 8);
