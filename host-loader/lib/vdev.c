@@ -319,6 +319,9 @@ static void look_reset(struct x100_vdev *dev)
 		vring_forget(&dev->vq[q]);
 	take_doorbell(dev);
 	shared_store8(DESC(dev, status), 0);
+	/* Used rings that were refused before the reset are not to be looked at again. */
+	if (shared_load8(CTRL(dev, used_address_updated)))
+		shared_store8(CTRL(dev, used_address_updated), 0);
 	shared_store8(CTRL(dev, vdev_reset), 0);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	shared_store8(CTRL(dev, host_ack), 1);
