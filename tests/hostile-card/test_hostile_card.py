@@ -5,6 +5,7 @@ What has to hold each time: the device concerned is stopped with the right reaso
 with an error; the other devices go on; the daemon lives; a reset by the card's driver brings the device back.
 """
 
+import os
 import struct
 import threading
 import time
@@ -310,16 +311,21 @@ def test_an_unknown_word_with_the_shutdown_doorbell_is_survived(served):
 
 
 def test_a_reset_while_requests_are_under_way_leaves_memory_alone(served):
+    """Its used ring and its buffers, that is: devices with the same doorbell go on."""
     ring = served.disk.queues[0]
+    regions = [(ring.used_at, 6 + 8 * ring.num)]
     for _ in range(16):
         header, data, status = served.card.allocate(16), served.card.allocate(65536), served.card.allocate(1)
         served.card.memory[header:header + 16] = bytes(16)
         ring.add([(header, 16, False), (data, 65536, True), (status, 1, True)])
+        regions += [(header, 16), (data, 65536), (status, 1)]
     served.disk.kick()
     served.disk.reset()
-    served.card.memory[0x8000000:served.card.free] = b"\x5a" * (served.card.free - 0x8000000)
+    for at, size in regions:
+        served.card.memory[at:at + size] = b"\x5a" * size
     time.sleep(0.2)
-    assert served.card.memory[0x8000000:served.card.free].count(b"\x5a") == served.card.free - 0x8000000
+    for at, size in regions:
+        assert served.card.memory[at:at + size] == b"\x5a" * size, f"the host wrote at 0x{at:x}"
     recover(served, served.disk, "disk0")
 
 
@@ -470,6 +476,30 @@ def test_a_bad_packet_is_dropped(served, what):
     ring.wait_used()
     served.others_work(but=None)
     assert served.info("net0")["state"] == "live"
+
+
+def datagram(port):
+    """A frame with a UDP datagram from that port of the card to the host."""
+    udp = struct.pack(">HHHH", port, 9, 12, 0) + b"x100"
+    head = struct.pack(">BBHHHBBH4B4B", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, 10, 0, 2, 15, 10, 0, 2, 2)
+    words = sum(struct.unpack(">10H", head))
+    checksum = ~(words + (words >> 16)) & 0xFFFF
+    return bytes.fromhex("52550a0002025254001234560800") + head[:10] + struct.pack(">H", checksum) + head[12:] + udp
+
+
+def test_datagrams_from_every_port_leave_the_daemon_descriptors(served):
+    """libslirp opens a socket for each; the control socket and disks need some, too."""
+    ring, card = served.net.queues[1], served.card
+    at = card.allocate(128)
+    for port in range(1024, 1024 + 1500):
+        frame = bytes(10) + datagram(port)
+        card.memory[at:at + len(frame)] = frame
+        ring.add([(at, len(frame), False)])
+        served.net.kick()
+        ring.wait_used()
+    assert 800 < len(os.listdir(f"/proc/{served.process.pid}/fd")) < 1200
+    assert served.info("net0")["dropped"]["host-refused"] >= 400
+    served.others_work(but=None)
 
 
 def test_console_output_in_a_writable_buffer_harms_nothing(served):
