@@ -133,21 +133,13 @@ static bool turn(void)
 
 static void note(void *arg, int level, const struct x100_vdev *dev, const char *text)
 {
-	size_t used = strlen(host.said);
-
 	(void)arg;
 	(void)dev;
 	if (level <= X100_LOG_WARNING)
 		host.complaints++;
-	snprintf(host.said + used, sizeof(host.said) - used, "%s\n", text);
 	if (getenv("SIM_VERBOSE"))
 		fprintf(stderr, "[%10.6f] host: %s\n", (double)(sim_now % (1000 * SIM_S)) / SIM_S,
 			text);
-}
-
-bool host_said(const char *words)
-{
-	return strstr(host.said, words) != NULL;
 }
 
 /* ------------------------------------------------------------------ the back-end */

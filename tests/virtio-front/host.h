@@ -41,7 +41,6 @@ struct host {
 	unsigned int devs;
 	bool gone;               /* the transport is broken */
 	unsigned int complaints; /* log lines of level warning and worse */
-	char said[4096];
 };
 
 extern struct host host;
@@ -58,7 +57,6 @@ struct host_dev *host_add(u8 type, unsigned int queues, u16 entries, u32 feature
 /* X100_OK or X100_ERR_NO_ANSWER, after it is done. */
 int host_remove(struct host_dev *dev);
 struct x100_vdev_info host_info(const struct host_dev *dev);
-bool host_said(const char *words);
 
 /*
  * The host program is killed: nothing is closed properly, its memory is gone from the card's sight.

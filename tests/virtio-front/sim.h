@@ -39,7 +39,6 @@ bool sim_until(bool (*cond)(void *arg), void *arg, unsigned int ms);
 void sim_settle(void);
 /* Start @fn as a task of its own. */
 void sim_spawn(const char *name, void (*fn)(void *arg), void *arg);
-/* Tasks that have not ended. */
 
 /*
  * The other end of the link: called whenever nothing on the card can run, and between two tasks. True when
