@@ -179,8 +179,9 @@ static void start(struct net *net)
 	    ioctl(tap->watch.fd, TUNSETOFFLOAD, offload))
 		net_log(net, X100_LOG_ERR, "%s: %s", tap->name, strerror(errno));
 	/* What gathered for the driver before this one is of no use, and may have another header. */
-	for (int i = 0; i < TAP_STALE && read(tap->watch.fd, tap->packet, 1) >= 0; i++)
-		;
+	for (int i = 0; i < TAP_STALE; i++)
+		if (read(tap->watch.fd, tap->packet, sizeof(tap->packet)) < 0)
+			break;
 	set_carrier(tap, true);
 	watch(net);
 }
