@@ -534,9 +534,9 @@ static void status(const struct x100_backend *backend, struct json_object *o)
 	json_object_object_add(o, "scrollback", json_object_new_uint64(c->ring.size));
 	json_object_object_add(o, "columns", json_object_new_int(c->columns));
 	json_object_object_add(o, "rows", json_object_new_int(c->rows));
-	json_object_object_add(o, "bytes-out", json_object_new_uint64(c->bytes_out));
-	json_object_object_add(o, "bytes-in", json_object_new_uint64(c->bytes_in));
-	json_object_object_add(o, "keys-waiting", json_object_new_uint64(c->keys_used));
+	json_object_object_add(o, "bytes_out", json_object_new_uint64(c->bytes_out));
+	json_object_object_add(o, "bytes_in", json_object_new_uint64(c->bytes_in));
+	json_object_object_add(o, "keys_waiting", json_object_new_uint64(c->keys_used));
 }
 
 const struct x100_backend_class x100_console_class = {

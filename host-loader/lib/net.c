@@ -671,11 +671,11 @@ static void status(const struct x100_backend *backend, struct json_object *o)
 		const char *name;
 		uint64_t value;
 	} drops[] = {
-		{ "bad-header", c->tx_bad },
-		{ "host-refused", c->tx_refused },
-		{ "no-driver", c->rx_no_driver },
-		{ "no-buffers", c->rx_no_room },
-		{ "buffers-too-short", c->rx_too_long },
+		{ "bad_header", c->tx_bad },
+		{ "host_refused", c->tx_refused },
+		{ "no_driver", c->rx_no_driver },
+		{ "no_buffers", c->rx_no_room },
+		{ "buffers_too_short", c->rx_too_long },
 	};
 	struct json_object *dropped = json_object_new_object();
 	char mac[18];
@@ -687,8 +687,8 @@ static void status(const struct x100_backend *backend, struct json_object *o)
 	json_object_object_add(o, "mtu", json_object_new_int(net->mtu));
 	json_object_object_add(o, "link", json_object_new_string(net->link ? "up" : "down"));
 	net->ops->status(net, o);
-	json_object_object_add(o, "card-to-host", direction(c->tx_packets, c->tx_bytes));
-	json_object_object_add(o, "host-to-card", direction(c->rx_packets, c->rx_bytes));
+	json_object_object_add(o, "card_to_host", direction(c->tx_packets, c->tx_bytes));
+	json_object_object_add(o, "host_to_card", direction(c->rx_packets, c->rx_bytes));
 	for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++)
 		json_object_object_add(dropped, drops[i].name,
 				       json_object_new_uint64(drops[i].value));

@@ -489,8 +489,8 @@ static void status(const struct net *net, struct json_object *o)
 	unsigned int first = 0;
 
 	json_object_object_add(o, "network", address_text("%s/%u", port->network, prefix));
-	json_object_object_add(o, "card-address", address_text("%s", port->card, 0));
-	json_object_object_add(o, "host-address", address_text("%s", port->host, 0));
+	json_object_object_add(o, "card_address", address_text("%s", port->card, 0));
+	json_object_object_add(o, "host_address", address_text("%s", port->host, 0));
 	if (port->ssh) {
 		json_object_object_add(o, "ssh",
 				       address_text("%s:%u", port->forward[0].address, port->ssh));
@@ -505,7 +505,7 @@ static void status(const struct net *net, struct json_object *o)
 		json_object_object_add(f, "host",
 				       address_text("%s:%u", port->forward[i].address,
 						    port->forward[i].port));
-		json_object_object_add(f, "card-port",
+		json_object_object_add(f, "card_port",
 				       json_object_new_int(port->forward[i].card_port));
 		json_object_array_add(list, f);
 	}

@@ -56,7 +56,7 @@ bool netcard_take(struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame, size_
 /* The same, turning the loop for up to 5 s. */
 bool netcard_wait(struct virtio_net_hdr_mrg_rxbuf *header, uint8_t *frame, size_t *size);
 
-/* A counter of status(): "dropped.bad-header", "card-to-host.packets". */
+/* A counter of status(): "dropped.bad_header", "card_to_host.packets". */
 uint64_t netcard_count(const char *path);
 
 /* ------------------------------------------------------------------ protocols */

@@ -259,7 +259,7 @@ static void legacy_offers_nothing(void **state)
 	begin("pty");
 	assert_int_equal(drv.offered, 0);
 	print("hello");
-	assert_int_equal(number("bytes-out"), 5);
+	assert_int_equal(number("bytes_out"), 5);
 }
 
 static void words_are_checked(void **state)
@@ -288,7 +288,7 @@ static void output_is_taken_without_anybody_looking(void **state)
 	begin("pty");
 	for (int i = 0; i < 300; i++)
 		print("line\r\n");
-	assert_int_equal(number("bytes-out"), 1800);
+	assert_int_equal(number("bytes_out"), 1800);
 	assert_int_equal(number("viewers"), 0);
 }
 
@@ -609,14 +609,14 @@ static void keys_wait_for_buffers(void **state)
 	begin("pty");
 	e = attach(true, 0);
 	assert_int_equal(x100_console_input(be, &e->v, "hello", 5), 5);
-	assert_int_equal(number("keys-waiting"), 5);
+	assert_int_equal(number("keys_waiting"), 5);
 	x100_console_input(be, &e->v, " world", 6);
 	post_input(1, 8);
 	assert_string_equal(typed(), "hello wo");
 	assert_string_equal(typed(), "");
 	post_input(1, 8);
 	assert_string_equal(typed(), "rld");
-	assert_int_equal(number("keys-waiting"), 0);
+	assert_int_equal(number("keys_waiting"), 0);
 	detach(e);
 }
 
@@ -685,7 +685,7 @@ static void room_for_keys_is_bounded_and_told(void **state)
 		done += strlen(t);
 	}
 	assert_int_equal(done, taken);
-	assert_int_equal(number("bytes-in"), taken);
+	assert_int_equal(number("bytes_in"), taken);
 	detach(e);
 }
 
@@ -831,8 +831,8 @@ static void pty_changes_no_byte(void **state)
 	assert_int_equal(write(fd, all, 256), 256);
 	text = typed_soon();
 	if (!*text)
-		assert_int_equal(number("bytes-in"), 256);
-	assert_int_equal(number("bytes-in"), 256);
+		assert_int_equal(number("bytes_in"), 256);
+	assert_int_equal(number("bytes_in"), 256);
 	/* Nothing comes back as an echo. */
 	assert_int_equal(read_pty(fd, (char *)got, sizeof(got)), 0);
 	close(fd);
@@ -919,7 +919,7 @@ static void pty_keys_wait_when_there_is_no_room(void **state)
 		vcard_turn();
 	}
 	assert_true(sent > 16384);
-	assert_int_equal(number("keys-waiting"), 16384);
+	assert_int_equal(number("keys_waiting"), 16384);
 	for (int i = 0; i < 120 && done < sent; i++) {
 		const char *t;
 

@@ -325,8 +325,8 @@ static void frame_reaches_the_host(void **state)
 		assert_memory_equal(host.frame, bytes, 60);
 		assert_int_equal(host.header.flags, 0);
 	}
-	assert_int_equal(netcard_count("card-to-host.packets"), 2);
-	assert_int_equal(netcard_count("card-to-host.bytes"), 120);
+	assert_int_equal(netcard_count("card_to_host.packets"), 2);
+	assert_int_equal(netcard_count("card_to_host.bytes"), 120);
 }
 
 static void frame_may_lie_in_many_parts(void **state)
@@ -360,12 +360,12 @@ static void frames_of_impossible_size_are_dropped(void **state)
 	(void)state;
 	netcard_start("slirp", ALL, 0, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t bad = netcard_count("dropped.bad-header");
+		uint64_t bad = netcard_count("dropped.bad_header");
 
 		host.frames = 0;
 		netcard_send(NULL, bytes, cases[i].size);
 		assert_int_equal(host.frames, cases[i].passes);
-		assert_int_equal(netcard_count("dropped.bad-header"), bad + !cases[i].passes);
+		assert_int_equal(netcard_count("dropped.bad_header"), bad + !cases[i].passes);
 	}
 	/* Less than a header; it comes back all the same. */
 	vcard_desc(&nc.drv.q[1], 100, vcard_alloc(64), 11, 0, 0);
@@ -373,7 +373,7 @@ static void frames_of_impossible_size_are_dropped(void **state)
 	vcard_kick(&nc.drv);
 	assert_true(vcard_used(&nc.drv.q[1], &id, &len));
 	assert_int_equal(id, 100);
-	assert_int_equal(netcard_count("dropped.bad-header"), 4);
+	assert_int_equal(netcard_count("dropped.bad_header"), 4);
 	assert_int_equal(nc.log_lines, 1);
 }
 
@@ -457,8 +457,8 @@ static void refusals_of_the_host_are_counted(void **state)
 	netcard_start("slirp", ALL, 0, 0);
 	host.refuse = true;
 	netcard_send(NULL, bytes, 100);
-	assert_int_equal(netcard_count("dropped.host-refused"), 1);
-	assert_int_equal(netcard_count("card-to-host.packets"), 0);
+	assert_int_equal(netcard_count("dropped.host_refused"), 1);
+	assert_int_equal(netcard_count("card_to_host.packets"), 0);
 }
 
 /* Offer @count frames of the first tx buffer. */
@@ -542,8 +542,8 @@ static void frame_fills_a_buffer(void **state)
 	from_host(1988);
 	card_has(1988);
 	assert_int_equal(head.num_buffers, 1);
-	assert_int_equal(netcard_count("host-to-card.packets"), 2);
-	assert_int_equal(netcard_count("host-to-card.bytes"), 60 + 1988);
+	assert_int_equal(netcard_count("host_to_card.packets"), 2);
+	assert_int_equal(netcard_count("host_to_card.bytes"), 60 + 1988);
 }
 
 static void long_frame_is_spread(void **state)
@@ -566,7 +566,7 @@ static void long_frame_is_spread(void **state)
 	/* More buffers than one frame may take. */
 	from_host(63989);
 	card_has_nothing();
-	assert_int_equal(netcard_count("dropped.buffers-too-short"), 1);
+	assert_int_equal(netcard_count("dropped.buffers_too_short"), 1);
 }
 
 static void largest_frame_fits_old_buffers(void **state)
@@ -583,7 +583,7 @@ static void without_merging_a_long_frame_is_dropped(void **state)
 	netcard_start("slirp", 0, 4, 1524);
 	from_host(1515);
 	card_has_nothing();
-	assert_int_equal(netcard_count("dropped.buffers-too-short"), 1);
+	assert_int_equal(netcard_count("dropped.buffers_too_short"), 1);
 	/* Its buffer is still there for the others. */
 	for (int i = 0; i < 4; i++)
 		from_host(1514);
@@ -635,7 +635,7 @@ static void frame_longer_than_the_whole_ring_is_dropped(void **state)
 	from_host(20000);
 	assert_false(host.net->starved);
 	card_has_nothing();
-	assert_int_equal(netcard_count("dropped.buffers-too-short"), 1);
+	assert_int_equal(netcard_count("dropped.buffers_too_short"), 1);
 	from_host(10000);
 	card_has(10000);
 }
@@ -646,7 +646,7 @@ static void what_waits_is_bounded(void **state)
 	netcard_start("slirp", ALL, 0, 1524);
 	for (int i = 0; i < 70; i++)
 		from_host(60000);
-	assert_int_equal(netcard_count("dropped.no-buffers"), 70 - (4 << 20) / 60000);
+	assert_int_equal(netcard_count("dropped.no_buffers"), 70 - (4 << 20) / 60000);
 }
 
 static void frames_do_not_wait_for_ever(void **state)
@@ -661,7 +661,7 @@ static void frames_do_not_wait_for_ever(void **state)
 	vcard_run(200);
 	assert_false(host.net->starved);
 	assert_int_equal(host.resumes, 1);
-	assert_int_equal(netcard_count("dropped.no-buffers"), 2);
+	assert_int_equal(netcard_count("dropped.no_buffers"), 2);
 	from_host(100);
 	card_has(100);
 }
@@ -697,7 +697,7 @@ static void reset_forgets_what_waited(void **state)
 	assert_int_equal(host.starts, 2);
 	assert_false(host.net->starved);
 	card_has_nothing();
-	assert_int_equal(netcard_count("dropped.no-driver"), 2);
+	assert_int_equal(netcard_count("dropped.no_driver"), 2);
 	from_host(300);
 	card_has(300);
 }
@@ -709,7 +709,7 @@ static void without_a_driver_frames_are_dropped(void **state)
 	(void)state;
 	assert_int_equal(netcard_try("slirp", &why), X100_OK);
 	from_host(100);
-	assert_int_equal(netcard_count("dropped.no-driver"), 1);
+	assert_int_equal(netcard_count("dropped.no_driver"), 1);
 }
 
 /* The answer to a frame meets it. */
@@ -747,7 +747,7 @@ static void broken_ring_with_frames_waiting_is_survived(void **state)
 	vcard_kick(&nc.drv);
 	x100_vdev_info(nc.backend->dev, &info);
 	assert_int_equal(info.fault, X100_FAULT_INDIRECT);
-	assert_int_equal(netcard_count("dropped.no-driver"), 3);
+	assert_int_equal(netcard_count("dropped.no_driver"), 3);
 }
 
 static void works_without_a_mapping(void **state)

@@ -176,7 +176,7 @@ static void card_sends_packets_to_be_segmented(void **state)
 	netcard_tcp_send(&t, TH_ACK, netcard_pattern, largest, 8960);
 	assert_int_equal(netcard_read(fd, netcard_data, largest), largest);
 	assert_memory_equal(netcard_data, netcard_pattern, largest);
-	assert_int_equal(netcard_count("dropped.bad-header"), 0);
+	assert_int_equal(netcard_count("dropped.bad_header"), 0);
 	close(fd);
 }
 
@@ -310,7 +310,7 @@ static void sockets_of_a_card_are_limited(void **state)
 			     netcard_ip(frame, IPPROTO_UDP, nc.host, datagram, sizeof(datagram)));
 	}
 	assert_in_range(count_fds() - before, 40, 60);
-	assert_int_equal(netcard_count("dropped.host-refused"), 450);
+	assert_int_equal(netcard_count("dropped.host_refused"), 450);
 	assert_non_null(strstr(nc.log, "sockets"));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
@@ -495,7 +495,7 @@ static void restricted_card_reaches_nothing(void **state)
 /* Send a packet of @protocol with byte @at of the frame replaced. True when libslirp got it. */
 static bool passes(uint8_t protocol, size_t payload, size_t at, uint8_t value)
 {
-	uint64_t refused = netcard_count("dropped.host-refused");
+	uint64_t refused = netcard_count("dropped.host_refused");
 	size_t size;
 
 	memset(netcard_data, 0, payload);
@@ -507,7 +507,7 @@ static bool passes(uint8_t protocol, size_t payload, size_t at, uint8_t value)
 	if (at)
 		frame[at] = value;
 	netcard_send(NULL, frame, size);
-	return netcard_count("dropped.host-refused") == refused;
+	return netcard_count("dropped.host_refused") == refused;
 }
 
 static void only_sound_packets_reach_libslirp(void **state)
@@ -573,7 +573,7 @@ static void host_is_not_read_for_a_card_without_buffers(void **state)
 	while (received < sent)
 		received += netcard_tcp_receive(&t, &flags, netcard_data + received);
 	assert_memory_equal(netcard_data, netcard_pattern, sent);
-	assert_int_equal(netcard_count("dropped.no-buffers"), 0);
+	assert_int_equal(netcard_count("dropped.no_buffers"), 0);
 	close(fd);
 }
 
@@ -695,7 +695,7 @@ static void fragments_in_any_order_become_a_packet(void **state)
 		assert_int_equal(frame[IP_AT + 20], ICMP_ECHOREPLY);
 		assert_memory_equal(frame + IP_AT + 28, ping + 8, size - 8);
 	}
-	assert_int_equal(netcard_count("dropped.host-refused"), 0);
+	assert_int_equal(netcard_count("dropped.host_refused"), 0);
 }
 
 static void fragments_that_do_not_fit_are_given_up(void **state)
@@ -709,12 +709,12 @@ static void fragments_that_do_not_fit_are_given_up(void **state)
 	/* An overlap; the packet is gone, its rest does not complete it. */
 	send_fragment(1, ping, 0, 1480, true);
 	send_fragment(1, ping, 1472, 1480, true);
-	assert_int_equal(netcard_count("dropped.host-refused"), 1);
+	assert_int_equal(netcard_count("dropped.host_refused"), 1);
 	send_fragment(1, ping, 1480, 1520, false);
 	/* Two ends. */
 	send_fragment(2, ping, 1480, 1520, false);
 	send_fragment(2, ping, 3000, 8, false);
-	assert_int_equal(netcard_count("dropped.host-refused"), 2);
+	assert_int_equal(netcard_count("dropped.host_refused"), 2);
 	/* Behind the end; an end before what is there. */
 	send_fragment(3, ping, 1480, 1520, false);
 	send_fragment(3, ping, 3000, 8, true);
@@ -724,7 +724,7 @@ static void fragments_that_do_not_fit_are_given_up(void **state)
 	send_fragment(5, ping, 0, 1481, true);
 	send_fragment(6, ping, 8, 0, true);
 	send_fragment(7, ping, 65512, 8, true);
-	assert_int_equal(netcard_count("dropped.host-refused"), 7);
+	assert_int_equal(netcard_count("dropped.host_refused"), 7);
 	for (int i = 0; i < 20; i++)
 		vcard_turn();
 	assert_false(netcard_take(&head, frame, &size));
@@ -738,13 +738,13 @@ static void only_so_many_packets_are_collected(void **state)
 	(void)state;
 	begin("slirp", ALL);
 	long_ping(ping, 2000);
-	before = netcard_count("host-to-card.packets");
+	before = netcard_count("host_to_card.packets");
 	for (uint16_t id = 1; id <= 5; id++)
 		send_fragment(id, ping, 0, 1480, true);
 	/* The first had to go for the fifth, the others are complete with this. */
 	for (uint16_t id = 5; id >= 1; id--)
 		send_fragment(id, ping, 1480, 520, false);
-	assert_int_equal(netcard_count("host-to-card.packets"), before + 4);
+	assert_int_equal(netcard_count("host_to_card.packets"), before + 4);
 }
 
 /* ------------------------------------------------------------------ merging */

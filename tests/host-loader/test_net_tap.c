@@ -257,7 +257,7 @@ static void card_sends_packets_to_be_segmented(void **state)
 		assert_int_equal(netcard_read(fd, netcard_data, size), size);
 		assert_memory_equal(netcard_data, netcard_pattern, size);
 	}
-	assert_int_equal(netcard_count("dropped.host-refused"), 0);
+	assert_int_equal(netcard_count("dropped.host_refused"), 0);
 	close(fd);
 }
 
@@ -344,13 +344,13 @@ static void kernel_keeps_packets_for_a_card_without_buffers(void **state)
 	fd = netcard_bound(SOCK_DGRAM, &port);
 	datagram(fd, 1000);
 	assert_int_equal(take_datagram(), 1000);
-	before = netcard_count("host-to-card.packets");
+	before = netcard_count("host_to_card.packets");
 	for (uint32_t i = 0; i < 100; i++)
 		datagram(fd, i);
 	for (int i = 0; i < 20; i++)
 		vcard_turn();
 	/* Three found a buffer, one more was read, the others are the kernel's. */
-	assert_true(netcard_count("host-to-card.packets") <= before + 3);
+	assert_true(netcard_count("host_to_card.packets") <= before + 3);
 	assert_true(((struct net *)nc.backend)->starved);
 	for (uint32_t i = 0; i < 100; i++)
 		assert_int_equal(take_datagram(), i);
@@ -392,7 +392,7 @@ static void what_the_kernel_refuses_is_counted(void **state)
 	set_flags("mic0", 0);
 	memset(frame, 0, 100);
 	netcard_send(NULL, frame, 100);
-	assert_int_equal(netcard_count("dropped.host-refused"), 1);
+	assert_int_equal(netcard_count("dropped.host_refused"), 1);
 }
 
 static void kernel_answers_with_the_same_interrupt(void **state)
@@ -425,7 +425,7 @@ static void deleted_interface_is_survived(void **state)
 	for (int i = 0; i < 10; i++)
 		netcard_send(NULL, frame, 100);
 	assert_int_equal(nc.log_lines, lines);
-	assert_int_equal(netcard_count("dropped.host-refused"), 10);
+	assert_int_equal(netcard_count("dropped.host_refused"), 10);
 	assert_int_equal(x100_net_class.rescan(nc.backend, &why), X100_OK);
 	assert_false(((struct net *)nc.backend)->link);
 }

@@ -498,7 +498,7 @@ def test_datagrams_from_every_port_leave_the_daemon_descriptors(served):
         served.net.kick()
         ring.wait_used()
     assert 800 < len(os.listdir(f"/proc/{served.process.pid}/fd")) < 1200
-    assert served.info("net0")["dropped"]["host-refused"] >= 400
+    assert served.info("net0")["dropped"]["host_refused"] >= 400
     served.others_work(but=None)
 
 
