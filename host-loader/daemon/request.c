@@ -388,6 +388,8 @@ void served_request(struct client *client, json_object *request)
 		ret = operation->run(s, client, request, &why);
 		if (ret == X100_ERR_BUSY)
 			hint = "wait until that is done";
+		if (ret == X100_ERR_ARGUMENT && !strncmp(operation->name, "device-", 7))
+			hint = "see x100 device --help and x100d.conf(5)";
 	}
 	if (ret)
 		client_answer(client, message_error(ret, why.text, hint));

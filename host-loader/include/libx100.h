@@ -36,7 +36,8 @@
 	  "start the model with model/x100-model or name a device with -d")                        \
 	X(PERMISSION, -21, 4, "the system does not let this user at the card",                     \
 	  "check the owner and mode of the socket")                                                \
-	X(SYSTEM, -22, 4, "the system refused something", "see the message above")                 \
+	X(SYSTEM, -22, 4, "the system refused something",                                          \
+	  "check limits and permissions of this process")                                          \
 	X(MEMORY, -23, 4, "there is not enough host memory", "close other programs and try again") \
 	X(NO_ROOM, -24, 4, "the device page has no room for another device",                       \
 	  "remove a device first")                                                                 \
