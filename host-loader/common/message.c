@@ -102,24 +102,6 @@ int message_receive(struct message_reader *reader, int socket)
 	return (int)n;
 }
 
-int message_feed(struct message_reader *reader, const void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		int ret = make_room(reader);
-		size_t part;
-
-		if (ret)
-			return ret;
-		part = reader->room - reader->used;
-		if (part > size - done)
-			part = size - done;
-		memcpy(reader->data + reader->used, (const char *)data + done, part);
-		reader->used += part;
-		done += part;
-	}
-	return 0;
-}
-
 static void drop(struct message_reader *reader, size_t size)
 {
 	reader->used -= size;

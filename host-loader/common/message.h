@@ -34,9 +34,6 @@ void message_reader_free(struct message_reader *reader);
  */
 int message_receive(struct message_reader *reader, int socket);
 
-/* As message_receive() from memory; for tests. */
-int message_feed(struct message_reader *reader, const void *data, size_t size);
-
 /*
  * Take the next line. Empty lines are skipped.
  *

@@ -183,12 +183,6 @@ static int timeline(struct x100_card *card, const struct x100_push_times *times,
 	return X100_OK;
 }
 
-bool report_knows(const char *op)
-{
-	return !strcmp(op, "status") || !strcmp(op, "record") || !strcmp(op, "klog") ||
-	       !strcmp(op, "timeline");
-}
-
 int report_answer(struct x100_card *card, const char *op, json_object *request,
 		  const struct x100_push_times *times, json_object *answer, struct x100_why *why)
 {

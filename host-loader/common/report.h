@@ -23,9 +23,6 @@
 int report_answer(struct x100_card *card, const char *op, json_object *request,
 		  const struct x100_push_times *times, json_object *answer, struct x100_why *why);
 
-/* True for an @op that report_answer() knows. */
-bool report_knows(const char *op);
-
 /* Name of a step of a push, as the timeline shows it. */
 const char *report_step(enum x100_push_step step);
 

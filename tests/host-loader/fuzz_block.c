@@ -4,6 +4,7 @@
  * changes of the file's size. Faked: page and rings (fake_vq.h); the file is in memory.
  */
 #include "fake_vq.h"
+#include "fuzz_input.h"
 
 #include <linux/virtio_blk.h>
 #include <stdio.h>
@@ -16,24 +17,6 @@
 #define SIZE (1u << 20) /* of the disk */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const uint8_t *input;
-static size_t left;
-
-static uint8_t byte(void)
-{
-	if (!left)
-		return 0;
-	left--;
-	return *input++;
-}
-
-static uint16_t word(void)
-{
-	uint16_t low = byte();
-
-	return (uint16_t)(low | byte() << 8);
-}
 
 /* Part of a chain; small ones, sectors and their neighbours most of the time. */
 static struct x100_seg any_part(void)

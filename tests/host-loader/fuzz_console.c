@@ -4,6 +4,7 @@
  * like, and resets; and its scrollback file with any bytes in it. Faked: page and rings (fake_vq.h).
  */
 #include "fake_vq.h"
+#include "fuzz_input.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,8 +18,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t *input;
-static size_t left;
 static char dir[] = "/tmp/x100-fuzz-XXXXXX", file[64];
 static struct x100_backend *backend;
 
@@ -28,21 +27,6 @@ static struct eye {
 	size_t room;
 	uint64_t got;
 } eye[VIEWERS];
-
-static uint8_t byte(void)
-{
-	if (!left)
-		return 0;
-	left--;
-	return *input++;
-}
-
-static uint16_t word(void)
-{
-	uint16_t low = byte();
-
-	return (uint16_t)(low | byte() << 8);
-}
 
 static size_t look(void *arg, const void *bytes, size_t size)
 {

@@ -5,6 +5,7 @@
  * page and rings (fake_vq.h). The card is restricted, so that no packet of it leaves this process.
  */
 #include "fake_vq.h"
+#include "fuzz_input.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -16,26 +17,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t *input;
-static size_t left;
 static struct net *net;
 static struct slirp_merge merge;
 static uint8_t frame[NET_FRAME_MAX + 64];
-
-static uint8_t byte(void)
-{
-	if (!left)
-		return 0;
-	left--;
-	return *input++;
-}
-
-static uint16_t word(void)
-{
-	uint16_t low = byte();
-
-	return (uint16_t)(low | byte() << 8);
-}
 
 static size_t any_size(void)
 {
