@@ -3,13 +3,12 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 
-from x100_model import TOP
+from x100_model import TOP, end_group
 
 X100D = os.path.join(TOP, "build/host-loader/x100d")
 DISK = os.path.join(TOP, "build/card-rootfs/disk.img")
@@ -100,16 +99,7 @@ class DaemonProcess:
         """Ends the daemon; its folder stays."""
         if self.process is None:
             return
-        for sig in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, sig)
-                self.process.wait(END)
-                break
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self.process.poll()
+        end_group(self.process, END)
 
     def stop(self):
         """Ends the daemon and removes its folder, if it has one of its own."""

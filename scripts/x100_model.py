@@ -18,6 +18,20 @@ START = 30  # seconds a model may take to open a socket; the machine may be busy
 END = 10  # seconds it may take to end
 
 
+def end_group(process, seconds):
+    """Ends a process that leads a group of its own, and the group; kills it if it takes longer than that."""
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sig)
+            process.wait(seconds)
+            break
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.poll()
+
+
 class ModelFailed(Exception):
     """What went wrong with the model, in a sentence."""
 
@@ -55,16 +69,7 @@ class ModelProcess:
 
     def end(self):
         """Ends the model; its folder stays."""
-        for sig in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, sig)
-                self.process.wait(END)
-                break
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self.process.poll()
+        end_group(self.process, END)
 
     def stop(self):
         """Ends the model and removes its folder."""
