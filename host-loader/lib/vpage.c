@@ -169,7 +169,6 @@ int vpage_slot_append(struct x100_vpage *page, uint8_t num_vq, uint8_t config_le
 		return -1;
 	page->slot[page->slots] = (struct vpage_slot){
 		.offset = page->end,
-		.total = (uint16_t)total,
 		.num_vq = num_vq,
 		.config_len = config_len,
 		.use = use,

@@ -104,7 +104,7 @@ enum vpage_slot_use {
 };
 
 struct vpage_slot {
-	uint16_t offset, total;
+	uint16_t offset;
 	uint8_t num_vq, config_len;
 	enum vpage_slot_use use;
 };
