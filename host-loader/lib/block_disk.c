@@ -24,6 +24,10 @@
 #define DEFER_TIME  1000000ull /* ns */
 #define DEFER_SHARE 4
 
+/* A card that sends this many at a time is asked for more after this, and need not kick. */
+#define LOOK_TAKEN 2
+#define LOOK_TIME  50000ull /* ns */
+
 /* One line about errors in this time. */
 #define LOG_EVERY 10000000000ull /* ns */
 
@@ -468,6 +472,7 @@ static bool take_all(struct disk *disk, struct disk_queue *queue)
 				request_spare(request);
 			return !got;
 		}
+		disk->taken++;
 		if (!handle(request))
 			return false;
 	}
@@ -507,6 +512,8 @@ static void turn(void *arg)
 	bool more = true;
 
 	disk->in_turn = true;
+	disk->taken = 0;
+	x100_timer_cancel(disk->env->loop, &disk->look);
 	for (unsigned int round = 0; disk->live && more && round < TURN_ROUNDS; round++) {
 		more = false;
 		/* Another queue comes first each time, or one could take it all. */
@@ -525,6 +532,11 @@ static void turn(void *arg)
 			disk->medium->ops->commit(disk->medium);
 		}
 		tell_or_wait(disk);
+		/* Several at a time are seldom the last: look again instead of having each announced. */
+		if (disk->live && disk->taken >= LOOK_TAKEN) {
+			x100_timer_set(disk->env->loop, &disk->look, LOOK_TIME);
+			break;
+		}
 		/* When full, the end of a request is what goes on from here. */
 		for (unsigned int i = 0; i < disk->queues; i++)
 			if (disk->in_flight < BLOCK_IN_FLIGHT &&
@@ -550,6 +562,7 @@ static void disk_start(void *arg, struct x100_vdev *dev, uint32_t features)
 	disk->untold = 0;
 	disk->task = (struct x100_task){ .run = turn, .arg = disk };
 	disk->timer = (struct x100_timer){ .expired = tell, .arg = disk };
+	disk->look = (struct x100_timer){ .expired = turn, .arg = disk };
 	disk->live = true;
 	turn(disk);
 }
@@ -565,6 +578,7 @@ static void disk_stop(void *arg, struct x100_vdev *dev)
 	disk->epoch++;
 	x100_task_cancel(disk->env->loop, &disk->task);
 	x100_timer_cancel(disk->env->loop, &disk->timer);
+	x100_timer_cancel(disk->env->loop, &disk->look);
 	disk->medium->ops->drain(disk->medium);
 	for (unsigned int i = 0; i < disk->queues; i++) {
 		struct disk_request *request;

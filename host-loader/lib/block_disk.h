@@ -43,6 +43,8 @@ struct disk {
 	struct x100_task task;
 	unsigned int untold;     /* answers that the card was not told of */
 	struct x100_timer timer; /* when it has to be */
+	unsigned int taken;      /* requests of this turn */
+	struct x100_timer look;  /* when the rings are looked at although nobody kicked */
 
 	struct {
 		uint64_t reads, writes, flushes, discards, zeroes;

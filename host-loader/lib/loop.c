@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS 32
@@ -140,10 +141,14 @@ void x100_task_cancel(struct x100_loop *loop, struct x100_task *task)
 	task->next = NULL;
 }
 
-/* How long to wait: ms, rounded up so that the next timer is due afterwards; -1: for ever. */
-static int wait_ms(const struct x100_loop *loop, int most)
+/* Shorter waits than this are not worth their system call, ns. */
+#define SHORTEST 1000
+
+/* How long to wait, ns; -1: for ever. */
+static int64_t wait_ns(const struct x100_loop *loop, int most_ms)
 {
-	uint64_t t, ms;
+	int64_t most = most_ms < 0 ? -1 : (int64_t)(most_ms * X100_NS_PER_MS);
+	uint64_t t, ns;
 
 	if (loop->tasks)
 		return 0;
@@ -152,20 +157,34 @@ static int wait_ms(const struct x100_loop *loop, int most)
 	t = now(loop);
 	if (loop->timers->at <= t)
 		return 0;
-	ms = (loop->timers->at - t + X100_NS_PER_MS - 1) / X100_NS_PER_MS;
-	if (most >= 0 && ms > (uint64_t)most)
+	ns = loop->timers->at - t;
+	if (ns < SHORTEST)
+		ns = SHORTEST;
+	if (most >= 0 && ns > (uint64_t)most)
 		return most;
-	return ms > INT_MAX ? INT_MAX : (int)ms;
+	return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+}
+
+static int wait_epoll(struct x100_loop *loop, int64_t ns)
+{
+	struct timespec time = { ns / (int64_t)X100_NS_PER_SEC, ns % (int64_t)X100_NS_PER_SEC };
+	int64_t ms = ns < 0 ? -1 : (ns + (int64_t)X100_NS_PER_MS - 1) / (int64_t)X100_NS_PER_MS;
+	int n = epoll_pwait2(loop->epoll, loop->events, EVENTS, ns < 0 ? NULL : &time, NULL);
+
+	/* Linux before 5.11 knows milliseconds only. */
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(loop->epoll, loop->events, EVENTS, ms > INT_MAX ? INT_MAX : (int)ms);
+	return n;
 }
 
 static void wait_events(struct x100_loop *loop, int timeout_ms)
 {
-	int ms = wait_ms(loop, timeout_ms);
+	int64_t ns = wait_ns(loop, timeout_ms);
 	bool real = loop->clock == &x100_system_clock;
 
-	loop->event_count = epoll_wait(loop->epoll, loop->events, EVENTS, real ? ms : 0);
-	if (!real && loop->event_count <= 0 && ms > 0)
-		loop->clock->sleep(loop->clock->arg, (uint64_t)ms * X100_NS_PER_MS);
+	loop->event_count = wait_epoll(loop, real ? ns : 0);
+	if (!real && loop->event_count <= 0 && ns > 0)
+		loop->clock->sleep(loop->clock->arg, (uint64_t)ns);
 }
 
 /* Those that are due now; one that is set again meanwhile waits for the next turn. */

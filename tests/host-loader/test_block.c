@@ -1003,6 +1003,35 @@ static void answers_are_told_in_batches(void **state)
 		assert_ok(fake_vq.memory[r[i].status]);
 	/* All of it is in the page cache. */
 	assert_in_range(fake_vq.queue[0].flushes, 1, 32);
+}
+
+/* Nothing announces what comes next after many at a time, until a look finds nothing. */
+static void looks_again_instead_of_being_told_of_each(void **state)
+{
+	struct request r[8];
+	time_t end = time(NULL) + 20;
+
+	(void)state;
+	open_disk("");
+	fake_vq_start(ALL);
+	write_all(0x11);
+	for (unsigned int i = 0; i < 8; i++)
+		r[i] = offer(VIRTIO_BLK_T_IN, i * 8, NULL, 4096);
+	assert_ok(run(&r[7]));
+	assert_true(fake_vq.queue[0].quiet);
+	offer(VIRTIO_BLK_T_IN, 0, NULL, 4096);
+	assert_true(fake_vq_wait(0, fake_vq.queue[0].published + 1));
+	while (fake_vq.queue[0].quiet && time(NULL) < end)
+		x100_loop_turn(fake_vq.env.loop, 100);
+	assert_false(fake_vq.queue[0].quiet);
+}
+
+static void tells_of_one_at_a_time_at_once(void **state)
+{
+	(void)state;
+	open_disk("");
+	fake_vq_start(ALL);
+	assert_ok(request(VIRTIO_BLK_T_FLUSH, 0, NULL, 0));
 	assert_false(fake_vq.queue[0].quiet);
 }
 
@@ -1038,7 +1067,6 @@ static void takes_more_than_it_does_at_a_time(void **state)
 		offer(i % 2 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, i, data, SECTOR);
 	fake_vq_kick();
 	assert_true(fake_vq_wait(0, 1000));
-	assert_false(fake_vq.queue[0].quiet);
 	assert_int_equal(status_number("in_flight"), 0);
 	assert_int_equal(status_number("reads") + status_number("writes"), 1000);
 }
@@ -1375,6 +1403,8 @@ int main(void)
 		THREADS(interrupted_calls_are_repeated_but_not_for_ever),
 		THREADS(is_write_through_for_a_driver_without_flush),
 		BOTH(answers_are_told_in_batches),
+		RING(looks_again_instead_of_being_told_of_each),
+		BOTH(tells_of_one_at_a_time_at_once),
 		THREADS(answers_do_not_wait_long_for_each_other),
 		BOTH(takes_more_than_it_does_at_a_time),
 		BOTH(four_queues_at_once),
