@@ -330,7 +330,7 @@ static void turns(unsigned int ms)
 	uint64_t end = f.now + ms * X100_NS_PER_MS;
 
 	do
-		x100_loop_turn(f.loop, (int)((end - f.now) / X100_NS_PER_MS));
+		x100_loop_turn(f.loop, (int)((end - f.now + X100_NS_PER_MS - 1) / X100_NS_PER_MS));
 	while (f.now < end);
 }
 

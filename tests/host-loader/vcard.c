@@ -79,7 +79,8 @@ void vcard_run(uint64_t ms)
 	uint64_t end = fake.now + ms * X100_NS_PER_MS;
 
 	while (fake.now < end)
-		x100_loop_turn(vcard.loop, (int)((end - fake.now) / X100_NS_PER_MS));
+		x100_loop_turn(vcard.loop,
+			       (int)((end - fake.now + X100_NS_PER_MS - 1) / X100_NS_PER_MS));
 	vcard_turn();
 }
 

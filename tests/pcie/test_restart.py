@@ -242,5 +242,6 @@ def test_disorder_leaves_nothing_behind(card, events):
     reset_platform(card)
     assert card.cpu.read(WINDOW) == ONES
     wait_until(lambda: descriptors() <= descriptors_before, what="descriptors closed")
-    assert size() < size_before + (64 << 20)
+    # Without a bound it was more than 1 GiB.
+    wait_until(lambda: size() < size_before + (256 << 20), what="memory given back")
     disorder.close()
