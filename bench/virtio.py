@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The devices a host lends the card against QEMU's own virtio-pci devices.
+
+Both run the same kernel (the test configuration, which has PCI), the same user space and the same QEMU binary with
+the same processor; files lie in the same folder, networks are libslirp's on both sides. Rounds are taken in turns
+and every figure is a ratio of medians. "Ours" is a card, a link and a daemon; "theirs" is inside QEMU.
+"""
+
+import contextlib
+import os
+import re
+import select
+import socket
+import statistics
+import subprocess
+import time
+
+from card import BOOT, INITRD, TOP, X100, Daemon, Model, Shell, net_server, values
+from figure import Figure
+
+KERNEL = os.path.join(TOP, "build/card-kernel-patches/bzImage.test")
+CMDLINE = "kunit.enable=0 x100.ip=dhcp x100.ssh=off"
+CORES = ("--cores", "2", "--threads", "1")
+DISK_SIZE = 256 << 20
+HOST = "10.0.2.2"
+ROUNDS = 5
+SECONDS = 1
+
+# name, x100-io arguments, bar. Ratios of operations per second.
+BLOCK = [
+    ("4 KiB random read, depth 1", "randread /dev/vda -b 4K -q 1", None),
+    ("4 KiB random write, depth 1", "randwrite /dev/vda -b 4K -q 1", None),
+    ("4 KiB random read, depth 32", "randread /dev/vda -b 4K -q 32", 0.8),
+    ("4 KiB random write, depth 32", "randwrite /dev/vda -b 4K -q 32", 0.8),
+    ("1 MiB sequential read", "read /dev/vda -b 1M -q 4", 1.0),
+    ("1 MiB sequential write", "write /dev/vda -b 1M -q 4", 1.0),
+]
+
+# name, mode and arguments of x100-net, bar.
+NET = [
+    ("TCP, card to host", "send", "-P -n 48M", 1.0),
+    ("TCP, host to card", "recv", "-P -n 48M", 1.0),
+    ("UDP of 64 bytes, card to host", "udp-send", "-P -z 64 -n 20000", None),
+    ("UDP of 64 bytes, host to card", "udp-recv", "-P -z 64 -n 20000", None),
+]
+PING_BAR = 1.3
+
+
+class Side:
+    """One of the two, with a shell on its serial line."""
+
+    def __init__(self, model):
+        self.model = model
+        self.shell = Shell(model.line())
+
+    def run(self, command):
+        return self.shell.run(command, timeout=BOOT)
+
+    def start(self, push):
+        """Boots and gets a shell and an address."""
+        push("--cmdline", CMDLINE, kernel=KERNEL, initrd=INITRD)
+        self.shell.login()
+        self.run("until ip -4 addr show eth0 | grep -qw inet; do usleep 50000; done")
+        self.run("until [ -b /dev/vda ] && [ -e /dev/hvc0 ]; do usleep 50000; done")
+        self.run("dmesg -n 1")
+
+
+class Ours(Side):
+    """A card with a daemon."""
+
+    def __init__(self, stack, folder):
+        disk = disk_file(os.path.join(folder, "ours.img"))
+        model = stack.enter_context(Model(*CORES))
+        entries = [("boot", "manual"), ("console", "scrollback=8M"),  # nothing is skipped
+                   ("net", "slirp,ssh=no"), ("disk", disk), ("rng", "yes")]
+        self.daemon = stack.enter_context(Daemon({"mic0": (model, entries)}))
+        super().__init__(model)
+        self.start(self.daemon["mic0"].push)
+
+    @contextlib.contextmanager
+    def console(self):
+        """Both ends of the virtio console as file descriptors of this process: (read, write)."""
+        with subprocess.Popen([X100, "-d", "mic0", "console", "--scrollback", "0"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, env=self.daemon.environment()) as viewer:
+            try:
+                yield viewer.stdout.fileno(), viewer.stdin.fileno()
+            finally:
+                viewer.kill()
+
+
+class Theirs(Side):
+    """The same processor with a PCI bus and QEMU's devices on it."""
+
+    def __init__(self, stack, folder):
+        disk = disk_file(os.path.join(folder, "theirs.img"))
+        self.port = os.path.join(folder, "console")
+        model = stack.enter_context(Model(
+            *CORES, "--pci", "--",
+            "-drive", f"if=none,id=disk,file={disk},format=raw,cache=writeback,aio=io_uring",
+            "-device", "virtio-blk-pci,drive=disk",
+            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
+            "-chardev", f"socket,id=console,path={self.port},server=on,wait=off",
+            "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=console"))
+        super().__init__(model)
+        self.start(model.push)
+
+    @contextlib.contextmanager
+    def console(self):
+        """Both ends of the virtio console as file descriptors of this process: (read, write)."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(self.port)
+            yield line.fileno(), line.fileno()
+
+
+def disk_file(path):
+    """A file without holes, in the page cache."""
+    with open(path, "wb") as disk:
+        for _ in range(DISK_SIZE >> 20):
+            disk.write(os.urandom(1 << 20))
+        disk.flush()
+        os.fsync(disk.fileno())
+    return path
+
+
+def in_turns(sides, measure):
+    """Medians of `measure(side)` for each side, taken in turns after a first round that does not count."""
+    taken = [[] for _ in sides]
+    for turn in range(ROUNDS + 1):
+        for at, side in enumerate(sides):
+            value = measure(side)
+            if turn:
+                taken[at].append(value)
+    return [statistics.median(values_) for values_ in taken], taken
+
+
+def compare(name, sides, measure, unit, bar=None, at_least=True):
+    """A figure: ours / theirs."""
+    (ours, theirs), taken = in_turns(sides, measure)
+    return Figure(f"{name}, ours / virtio-pci", ours / theirs, "", bar, at_least=at_least,
+                  note=f"{ours:,.0f} / {theirs:,.0f} {unit}", detail={"ours": taken[0], "theirs": taken[1]})
+
+
+def rate(text, what):
+    """Units per second that a tool counted."""
+    got = values(text)
+    assert not got["bad"], text
+    return got[what] * 1e9 / got["ns"]
+
+
+def block(sides):
+    """Disk figures."""
+    return [compare(name, sides, lambda side, a=arguments: rate(side.run(f"x100-io {a} -t {SECONDS}"), "ops"),
+                    "requests/s", bar) for name, arguments, bar in BLOCK]
+
+
+def per_request(ours):
+    """Doorbells and interrupts that a request costs on the link."""
+    figures = []
+    for depth, bar in ((1, 1.0), (32, 0.2)):
+        before = ours.model.counters()
+        ops = values(ours.run(f"x100-io randread /dev/vda -b 4K -q {depth} -t {SECONDS}"))["ops"]
+        after = ours.model.counters()
+        for words, key in (("doorbells of the card", "doorbells-to-host"), ("interrupts to the card", "doorbells-to-card")):
+            figures.append(Figure(f"{words} per 4 KiB read, depth {depth}", round((after[key] - before[key]) / ops, 3), "",
+                                  bar, note=f"{ops:,} requests"))
+    return figures
+
+
+def network(sides):
+    """Network figures."""
+    figures = []
+    with net_server() as port:
+        for name, mode, arguments, bar in NET:
+            unit = "bytes" if "TCP" in name else "packets"
+
+            def measure(side, mode=mode, arguments=arguments, unit=unit):
+                return rate(side.run(f"x100-net {mode} {HOST} -p {port} {arguments}"), unit)
+
+            figures.append(compare(name, sides, measure, f"{unit}/s", bar))
+        figures.append(compare("ping round trip", sides, ping, "us", PING_BAR, at_least=False))
+        figures.append(compare("TCP round trip of 64 bytes", sides, lambda side: values(
+            side.run(f"x100-net echo {HOST} -p {port} -n 500"))["mean_ns"] / 1000, "us", at_least=False))
+    return figures
+
+
+def ping(side):
+    """Mean round trip to slirp itself, us."""
+    out = side.run(f"ping -c 100 -i 0.01 -q {HOST}")
+    return float(re.search(r"= [\d.]+/([\d.]+)/", out).group(1)) * 1000
+
+
+CONSOLE_BYTES = 4 << 20
+
+
+def console_rate(side):
+    """Bytes per second from a program on the card to the reader at the other end."""
+    with side.console() as (source, _):
+        drain(source)
+        job = f"(dd if=/dev/zero of=/dev/hvc0 bs=4096 count={CONSOLE_BYTES // 4096} 2>/dev/null) &"
+        side.run(job)
+        start, got = None, 0
+        while got < CONSOLE_BYTES:
+            part = take(source, 65536)
+            start = start or time.monotonic()
+            got += len(part)
+        return got / (time.monotonic() - start)
+
+
+def console_echo(side):
+    """Mean time until a key shows at the login prompt, us."""
+    with side.console() as (source, sink):
+        drain(source)
+        start = time.monotonic()
+        for _ in range(100):
+            os.write(sink, b"x")
+            assert b"x" in take(source, 64)
+            os.write(sink, b"\x7f")
+            take(source, 64)
+        return (time.monotonic() - start) / 200 * 1e6
+
+
+def take(source, size):
+    """What comes within a minute."""
+    assert select.select([source], [], [], 60)[0], "nothing came from the console"
+    part = os.read(source, size)
+    assert part, "the console ended"
+    return part
+
+
+def drain(source, quiet=0.3):
+    """Reads until nothing came for a while."""
+    while select.select([source], [], [], quiet)[0]:
+        assert os.read(source, 65536)
+
+
+def measure(folder):
+    """All of it."""
+    with contextlib.ExitStack() as stack:
+        sides = [Ours(stack, folder), Theirs(stack, folder)]
+        return block(sides) + per_request(sides[0]) + network(sides) + [
+            compare("console, card to host", sides, console_rate, "bytes/s"),
+            compare("console, echo of a key", sides, console_echo, "us", at_least=False)]
