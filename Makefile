@@ -75,6 +75,7 @@ format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 bench: all
+	+@$(STEP) "test kernel" $(MAKE) -C card-kernel-patches test-kernel
 	+@$(MAKE) -C bench bench
 
 soak: all
