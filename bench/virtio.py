@@ -196,7 +196,7 @@ def console_rate(side):
     """Bytes per second from a program on the card to the reader at the other end."""
     with side.console() as (source, _):
         drain(source)
-        job = f"(dd if=/dev/zero of=/dev/hvc0 bs=4096 count={CONSOLE_BYTES // 4096} 2>/dev/null) &"
+        job = f"(dd if=/dev/zero of=/dev/hvc0 bs=4096 count={CONSOLE_BYTES // 4096} 2>/dev/null) & true"
         side.run(job)
         start, got = None, 0
         while got < CONSOLE_BYTES:
@@ -220,8 +220,8 @@ def console_echo(side):
 
 
 def take(source, size):
-    """What comes within a minute."""
-    assert select.select([source], [], [], 60)[0], "nothing came from the console"
+    """What comes within ten seconds."""
+    assert select.select([source], [], [], 10)[0], "nothing came from the console"
     part = os.read(source, size)
     assert part, "the console ended"
     return part
@@ -233,10 +233,20 @@ def drain(source, quiet=0.3):
         assert os.read(source, 65536)
 
 
+def console(sides):
+    """Console figures, each by itself: what cannot be measured says why."""
+    figures = []
+    for name, one, unit, at_least in (("console, card to host", console_rate, "bytes/s", True),
+                                      ("console, echo of a key", console_echo, "us", False)):
+        try:
+            figures.append(compare(name, sides, one, unit, at_least=at_least))
+        except AssertionError as error:
+            figures.append(Figure(f"{name}, ours / virtio-pci", None, note=str(error)))
+    return figures
+
+
 def measure(folder):
     """All of it."""
     with contextlib.ExitStack() as stack:
         sides = [Ours(stack, folder), Theirs(stack, folder)]
-        return block(sides) + per_request(sides[0]) + network(sides) + [
-            compare("console, card to host", sides, console_rate, "bytes/s"),
-            compare("console, echo of a key", sides, console_echo, "us", at_least=False)]
+        return block(sides) + per_request(sides[0]) + network(sides) + console(sides)
