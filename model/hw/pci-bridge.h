@@ -4,8 +4,9 @@
  * devices, to be measured against the card's. The kernel patch of bench/ repeats these numbers.
  *
  * Both memory windows are the same address for CPU and bus. There is no port I/O. GDDR, and nothing
- * else, can be reached by DMA; message interrupts are written to 0xFEE00000 as on a PC, with the
- * local APIC's id in bits 19:12.
+ * else, can be reached by DMA over the bus; QEMU's virtio devices bypass it, and see what CPUs see,
+ * unless they are given iommu_platform=on. Message interrupts are written to 0xFEE00000 as on a PC,
+ * with the local APIC's id in bits 19:12.
  */
 #ifndef X100_PCI_BRIDGE_H
 #define X100_PCI_BRIDGE_H
