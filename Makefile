@@ -65,7 +65,7 @@ $(TESTED:%=test-%): test-%:
 		exit 1; }
 
 system-test:
-	@$(UNIT) --show --deadline 1500 system/pytest $(PYTHON) -m pytest -v tests/system
+	@$(UNIT) --show --deadline 1500 system/pytest $(PYTEST) -v tests/system
 
 lint:
 	@$(DEPS)
@@ -75,7 +75,7 @@ format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 bench: all
-	+@$(STEP) "test kernel" $(MAKE) -C card-kernel-patches test-kernel
+	+@$(STEP) "kernel with PCI" $(MAKE) -C card-kernel-patches pci-kernel
 	+@$(MAKE) -C bench bench
 
 soak: all

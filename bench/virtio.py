@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The devices a host lends the card against QEMU's own virtio-pci devices.
 
-Both run the same kernel (the test configuration, which has PCI), the same user space and the same QEMU binary with
-the same processor; files lie in the same folder, networks are libslirp's on both sides. Rounds are taken in turns
-and every figure is a ratio of medians. "Ours" is a card, a link and a daemon; "theirs" is inside QEMU.
+Both run the same kernel (one with PCI, config.pci), the same user space and the same QEMU binary with
+the same processor; files lie in the same folder; networks are libslirp's on both sides, then TAP interfaces of one
+network namespace. Rounds are taken in turns and every figure is a ratio of medians. "Ours" is a card, a link and a
+daemon; "theirs" is inside QEMU.
 """
 
 import contextlib
@@ -15,11 +16,11 @@ import statistics
 import subprocess
 import time
 
-from card import BOOT, INITRD, TOP, X100, Daemon, Model, Shell, net_server, values
+from card import BOOT, INITRD, TOP, X100, Daemon, Model, Namespace, Shell, net_server, values
 from figure import Figure
 
-KERNEL = os.path.join(TOP, "build/card-kernel-patches/bzImage.test")
-CMDLINE = "kunit.enable=0 x100.ip=dhcp x100.ssh=off"
+KERNEL = os.path.join(TOP, "build/card-kernel-patches/bzImage.pci")
+CMDLINE = "kunit.enable=0 x100.ssh=off x100.ip="
 CORES = ("--cores", "2", "--threads", "1")
 DISK_SIZE = 256 << 20
 HOST = "10.0.2.2"
@@ -47,35 +48,31 @@ PING_BAR = 1.3
 
 
 class Side:
-    """One of the two, with a shell on its serial line."""
+    """One of the two, with a shell on its serial line; `host` is the other end of its network."""
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, model, host):
+        self.model, self.host = model, host
         self.shell = Shell(model.line())
 
     def run(self, command):
         return self.shell.run(command, timeout=BOOT)
 
-    def start(self, push):
+    def start(self, push, address):
         """Boots and gets a shell and an address."""
-        push("--cmdline", CMDLINE, kernel=KERNEL, initrd=INITRD)
+        push("--cmdline", CMDLINE + address, kernel=KERNEL, initrd=INITRD)
         self.shell.login()
         self.run("until ip -4 addr show eth0 | grep -qw inet; do usleep 50000; done")
-        self.run("until [ -b /dev/vda ] && [ -e /dev/hvc0 ]; do usleep 50000; done")
         self.run("dmesg -n 1")
 
 
 class Ours(Side):
-    """A card with a daemon."""
+    """A card with a daemon that lends it devices, (key, value) pairs of x100d.conf."""
 
-    def __init__(self, stack, folder):
-        disk = disk_file(os.path.join(folder, "ours.img"))
+    def __init__(self, stack, devices, host=HOST, address="dhcp", prefix=()):
         model = stack.enter_context(Model(*CORES))
-        entries = [("boot", "manual"), ("console", "scrollback=8M"),  # nothing is skipped
-                   ("net", "slirp,ssh=no"), ("disk", disk), ("rng", "yes")]
-        self.daemon = stack.enter_context(Daemon({"mic0": (model, entries)}))
-        super().__init__(model)
-        self.start(self.daemon["mic0"].push)
+        self.daemon = stack.enter_context(Daemon({"mic0": (model, [("boot", "manual"), *devices])}, prefix=prefix))
+        super().__init__(model, host)
+        self.start(self.daemon["mic0"].push, address)
 
     @contextlib.contextmanager
     def console(self):
@@ -91,25 +88,53 @@ class Ours(Side):
 class Theirs(Side):
     """The same processor with a PCI bus and QEMU's devices on it."""
 
-    def __init__(self, stack, folder):
-        disk = disk_file(os.path.join(folder, "theirs.img"))
-        self.port = os.path.join(folder, "console")
-        model = stack.enter_context(Model(
-            *CORES, "--pci", "--",
-            "-drive", f"if=none,id=disk,file={disk},format=raw,cache=writeback,aio=io_uring",
-            "-device", "virtio-blk-pci,drive=disk",
-            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
-            "-chardev", f"socket,id=console,path={self.port},server=on,wait=off",
-            "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=console"))
-        super().__init__(model)
-        self.start(model.push)
+    def __init__(self, stack, devices, host=HOST, address="dhcp", prefix=()):
+        model = stack.enter_context(Model(*CORES, "--pci", "--", *devices, prefix=prefix))
+        super().__init__(model, host)
+        self.start(model.push, address)
+
+
+class TheirsWithConsole(Theirs):
+    """That with a console, whose other end is a socket at `path`."""
+
+    def __init__(self, stack, devices, path):
+        self.path = path
+        super().__init__(stack, [*devices, "-chardev", f"socket,id=console,path={path},server=on,wait=off",
+                                 "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=console"])
 
     @contextlib.contextmanager
     def console(self):
         """Both ends of the virtio console as file descriptors of this process: (read, write)."""
         with socket.socket(socket.AF_UNIX) as line:
-            line.connect(self.port)
+            line.connect(self.path)
             yield line.fileno(), line.fileno()
+
+
+def all_devices(stack, folder):
+    """Both sides with all devices, networks through slirp."""
+    sides = [
+        Ours(stack, [("console", "scrollback=8M"),  # nothing is skipped
+                     ("net", "slirp,ssh=no"), ("disk", disk_file(os.path.join(folder, "ours.img"))), ("rng", "yes")]),
+        TheirsWithConsole(stack, [
+            "-drive", f"if=none,id=disk,file={disk_file(os.path.join(folder, 'theirs.img'))},"
+                      "format=raw,cache=writeback,aio=io_uring",
+            "-device", "virtio-blk-pci,drive=disk",
+            "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"], os.path.join(folder, "console")),
+    ]
+    for side in sides:
+        side.run("until [ -b /dev/vda ] && [ -e /dev/hvc0 ]; do usleep 50000; done")
+    return sides
+
+
+def on_tap(stack, space):
+    """Both sides with TAP interfaces of a namespace, with vnet header and offloads."""
+    ours = Ours(stack, [("net", "tap,ifname=ours,addr=172.31.1.254/24")], "172.31.1.254", "172.31.1.1/24", space.prefix)
+    # QEMU makes the interface; it has to be up with an address before the card asks for the host.
+    model = ["-netdev", "tap,id=net,ifname=theirs,script=no,downscript=no", "-device", "virtio-net-pci,netdev=net"]
+    theirs = Theirs(stack, model, "172.31.2.254", "172.31.2.1/24", space.prefix)
+    space.run("ip", "addr", "add", "172.31.2.254/24", "dev", "theirs")
+    space.run("ip", "link", "set", "theirs", "up")
+    return [ours, theirs]
 
 
 def disk_file(path):
@@ -166,26 +191,41 @@ def per_request(ours):
     return figures
 
 
-def network(sides):
-    """Network figures."""
+def throughput(sides, how, kinds, server_prefix=()):
+    """Figures of x100-net against a server on the host; `how` names the way there."""
     figures = []
-    with net_server() as port:
-        for name, mode, arguments, bar in NET:
+    with net_server(server_prefix) as port:
+        for name, mode, arguments, bar in kinds:
             unit = "bytes" if "TCP" in name else "packets"
 
             def measure(side, mode=mode, arguments=arguments, unit=unit):
-                return rate(side.run(f"x100-net {mode} {HOST} -p {port} {arguments}"), unit)
+                return rate(side.run(f"x100-net {mode} {side.host} -p {port} {arguments}"), unit)
 
-            figures.append(compare(name, sides, measure, f"{unit}/s", bar))
-        figures.append(compare("ping round trip", sides, ping, "us", PING_BAR, at_least=False))
-        figures.append(compare("TCP round trip of 64 bytes", sides, lambda side: values(
-            side.run(f"x100-net echo {HOST} -p {port} -n 500"))["mean_ns"] / 1000, "us", at_least=False))
-    return figures
+            figures.append(compare(f"{name}{how}", sides, measure, f"{unit}/s", bar))
+        figures.append(compare(f"TCP round trip of 64 bytes{how}", sides, lambda side: values(
+            side.run(f"x100-net echo {side.host} -p {port} -n 500"))["mean_ns"] / 1000, "us", at_least=False))
+    return figures + [compare(f"ping round trip{how}", sides, ping, "us", PING_BAR, at_least=False)]
+
+
+def network(sides):
+    """Network figures through slirp: each with its own MTU (ours 9000, QEMU's 1500), then both with 1500."""
+    figures = throughput(sides, ", slirp", NET)
+    for side in sides:
+        side.run("ip link set eth0 mtu 1500")
+    return figures + throughput(sides, ", slirp, MTU 1500", [kind for kind in NET if "TCP" in kind[0]])
+
+
+def tap():
+    """Network figures through TAP, MTU 1500."""
+    if os.geteuid() != 0:
+        return [Figure("networks through TAP, ours / virtio-pci", None, note="only root makes a network namespace")]
+    with Namespace() as space, contextlib.ExitStack() as stack:
+        return throughput(on_tap(stack, space), ", TAP", NET, space.prefix)
 
 
 def ping(side):
-    """Mean round trip to slirp itself, us."""
-    out = side.run(f"ping -c 100 -i 0.01 -q {HOST}")
+    """Mean round trip to the host's end of the network, us."""
+    out = side.run(f"ping -c 100 -i 0.01 -q {side.host}")
     return float(re.search(r"= [\d.]+/([\d.]+)/", out).group(1)) * 1000
 
 
@@ -248,5 +288,6 @@ def console(sides):
 def measure(folder):
     """All of it."""
     with contextlib.ExitStack() as stack:
-        sides = [Ours(stack, folder), Theirs(stack, folder)]
-        return block(sides) + per_request(sides[0]) + network(sides) + console(sides)
+        sides = all_devices(stack, folder)
+        figures = block(sides) + per_request(sides[0]) + network(sides) + console(sides)
+    return figures + tap()
