@@ -37,9 +37,12 @@ class ModelFailed(Exception):
 
 
 class ModelProcess:
-    """model/x100-model with these options. What it prints goes to log_path, by default in its folder."""
+    """
+    model/x100-model with these options. What it prints goes to log_path, by default in its folder. prefix: words in
+    front of the command, such as those that enter a network namespace.
+    """
 
-    def __init__(self, *options, log_path=None, parent=None):
+    def __init__(self, *options, log_path=None, parent=None, prefix=()):
         self.folder = tempfile.mkdtemp(prefix="x100-", dir=parent)
         self.socket = os.path.join(self.folder, "card0.sock")
         self.device = "model:" + self.socket
@@ -47,7 +50,7 @@ class ModelProcess:
         with open(self.log_path, "wb") as log:
             # A session of its own: Ctrl-C at our terminal must not reach the model before us.
             self.process = subprocess.Popen(
-                [LAUNCHER, "--socket", self.socket, *options],
+                [*prefix, LAUNCHER, "--socket", self.socket, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def log(self):

@@ -128,8 +128,8 @@ class Commands:
 class Model(Commands, ModelProcess):
     """A running model and what a test does with it; ends with the with-block."""
 
-    def __init__(self, *options):
-        super().__init__(*options)
+    def __init__(self, *options, prefix=()):
+        super().__init__(*options, prefix=prefix)
         self.serial = None
 
     def __enter__(self):
@@ -372,3 +372,26 @@ def net_server(prefix=()):
             # Its children are connections that are still open.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, 15)
+
+
+class Namespace:
+    """
+    A network namespace, so that TAP needs nothing of the machine's own network; only root makes one. What starts with
+    `prefix` in front runs in it.
+    """
+
+    def __init__(self):
+        self.name = f"x100-{os.getpid()}"
+        self.prefix = ("ip", "netns", "exec", self.name)
+
+    def run(self, *command):
+        """Runs a command in it that has to succeed."""
+        subprocess.run([*self.prefix, *command], check=True, timeout=COMMAND)
+
+    def __enter__(self):
+        subprocess.run(["ip", "netns", "add", self.name], check=True, timeout=COMMAND)
+        self.run("ip", "link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "del", self.name], check=False, timeout=COMMAND)

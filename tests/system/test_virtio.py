@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from card import BOOT, Daemon, Model, net_server, served, values
+from card import BOOT, Daemon, Model, Namespace, net_server, served, values
 
 MIB = 1 << 20
 CPUS = ("--cores", "2", "--threads", "1")
@@ -101,27 +101,11 @@ def test_two_cards_have_different_and_stable_mac_addresses():
         assert daemon["mic1"].run("echo still there").strip() == "still there"
 
 
-class InNamespace:
-    """A network namespace with a daemon, so that TAP needs nothing of the real network."""
-
-    def __init__(self):
-        self.name = f"x100-{os.getpid()}"
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        self.prefix = ["ip", "netns", "exec", self.name]
-        subprocess.run([*self.prefix, "ip", "link", "set", "lo", "up"], check=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["ip", "netns", "del", self.name], check=False)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a network namespace")
 @pytest.mark.parametrize("mtu", [1500, 9000])
 def test_tap_carries_64_mib_each_way(mtu):
     entries = [("boot", "manual"), ("console", "scrollback=64K"), ("net", f"tap,ifname=mic0,addr=172.31.1.254/24,mtu={mtu}")]
-    with InNamespace() as space, Model(*CPUS) as model, \
+    with Namespace() as space, Model(*CPUS) as model, \
             Daemon({"mic0": (model, entries)}, prefix=space.prefix) as daemon:
         card = daemon["mic0"]
         card.login("--cmdline", "x100.ip=172.31.1.1/24,172.31.1.254")
