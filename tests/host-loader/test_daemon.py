@@ -6,12 +6,14 @@ Faked: the card, by the model; clients that keep to no rule, by this test.
 
 import json
 import os
+import pathlib
 import pwd
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import pexpect
@@ -110,16 +112,21 @@ def fixture_booted():
 # Who may.
 
 
+@pytest.fixture(name="open_folder")
+def fixture_open_folder():
+    """A folder that others than this user reach."""
+    with tempfile.TemporaryDirectory(prefix="x100d-") as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
 @needs_root
 @pytest.mark.parametrize("line, allowed", [("", None), ("allow-users = root", False),
                                            ("allow-users = nobody", True), ("allow-groups = daemon", False),
                                            (f"allow-groups = {NOBODY.pw_gid}", True), ("allow-groups = 54321", True)])
-def test_who_may_control(tmp_path, line, allowed):
-    os.chmod(tmp_path, 0o755)
-    for folder in list(tmp_path.parents)[:2]:
-        os.chmod(folder, 0o755)
-    config = tmp_path / "x100d.conf"
-    config.write_text(f"[daemon]\nsocket={tmp_path}/control\nstate={tmp_path}/state\n{line}\n"
+def test_who_may_control(open_folder, line, allowed):
+    config = open_folder / "x100d.conf"
+    config.write_text(f"[daemon]\nsocket={open_folder}/control\nstate={open_folder}/state\n{line}\n"
                       "[card mic0]\ndevice = model:/nowhere\n")
     daemon = subprocess.Popen([x100_daemon.X100D, "--config", str(config)], stderr=subprocess.PIPE, text=True)
     try:
@@ -128,7 +135,7 @@ def test_who_may_control(tmp_path, line, allowed):
         client = subprocess.run(
             [sys.executable, "-c", "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
              "try:\n    s.sendall(b'{\"op\": \"list\"}\\n')\nexcept BrokenPipeError:\n    pass\n"
-             "print(s.recv(65536).decode())", f"{tmp_path}/control"],
+             "print(s.recv(65536).decode())", f"{open_folder}/control"],
             user=NOBODY.pw_uid, group=NOBODY.pw_gid, extra_groups=[54321], capture_output=True, text=True,
             timeout=COMMAND, check=False)
         if allowed is None:
@@ -138,7 +145,7 @@ def test_who_may_control(tmp_path, line, allowed):
             assert answer["ok"] == allowed
             assert allowed or answer["error"] == "PERMISSION"
         # Root always may.
-        listed = subprocess.run([X100, "list"], env=dict(os.environ, X100D_SOCKET=f"{tmp_path}/control"),
+        listed = subprocess.run([X100, "list"], env=dict(os.environ, X100D_SOCKET=f"{open_folder}/control"),
                                 capture_output=True, text=True, timeout=COMMAND, check=True)
         assert "mic0" in listed.stdout and "served by x100d" in listed.stdout
     finally:
