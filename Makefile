@@ -83,7 +83,7 @@ soak: all
 
 fuzz: all
 	+@set -e; for part in $(TESTED); do \
-		if grep -q '^fuzz:' $$part/Makefile; then $(MAKE) -C $$part fuzz; fi; done
+		if grep -q '^fuzz:' $$part/Makefile; then $(MAKE) -j$(JOBS) -Otarget -C $$part fuzz; fi; done
 
 clean:
 	rm -rf $(BUILD)
