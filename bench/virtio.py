@@ -24,7 +24,7 @@ CMDLINE = "kunit.enable=0 x100.ssh=off x100.ip="
 CORES = ("--cores", "2", "--threads", "1")
 DISK_SIZE = 256 << 20
 HOST = "10.0.2.2"
-ROUNDS = 5
+ROUNDS = 9
 SECONDS = 1
 
 # name, x100-io arguments, bar. Ratios of operations per second.
