@@ -88,10 +88,13 @@ static void timer_arm(KncApic *apic, uint64_t ticks)
 
 	if (periodic(s) && due)
 		due *= ticks / due + 1;
-	if (!due || due <= ticks) {
+	if (!due) {
 		timer_del(s->timer);
 		return;
 	}
+	/* A count that reached 0 has interrupted, or will: QEMU's timer may be late. */
+	if (due <= ticks && !timer_pending(s->timer))
+		return;
 	clocks = apic->timer_start + (due << s->count_shift);
 	/* Rounded up, so that the count has reached 0 when the interrupt arrives. */
 	timer_mod(s->timer, muldiv64(clocks, NANOSECONDS_PER_SECOND, KNC_CPU(s->cpu)->tsc_hz) + 1);
@@ -113,6 +116,7 @@ static void timer_write(KncApic *apic, hwaddr addr, uint32_t val)
 {
 	APICCommonState *s = &apic->parent_obj;
 	unsigned int divide;
+	uint64_t ticks;
 
 	switch (addr) {
 	case REG_LVT_TIMER:
@@ -128,7 +132,9 @@ static void timer_write(KncApic *apic, hwaddr addr, uint32_t val)
 		s->count_shift = (divide + 1) & 7;
 		break;
 	}
-	timer_arm(apic, ticks_since_start(apic));
+	/* This thread may stand still between two looks at the clock, for longer than the count. */
+	ticks = addr == REG_TIMER_INITIAL ? 0 : ticks_since_start(apic);
+	timer_arm(apic, ticks);
 }
 
 /*

@@ -412,6 +412,14 @@ probe("all including self", ON + "movl $0x84040, 0x300(%r8); " + wait("cmpl $1, 
 probe("interrupt wakes hlt", ON + "cli; movl $0x44040, 0x300(%r8); sti; hlt; cli; " + RESULT, rax=1)
 probe("masked timer is silent", ON + "movl $0xb, 0x3e0(%r8); movl $0x10040, 0x320(%r8); movl $1000, 0x380(%r8);"
       " mov $1000000, %ecx; 1: loop 1b; cli; " + RESULT, rax=0)  # fmt: skip
+# However late the emulator is, a count that reaches 0 interrupts once.
+probe("one-shot timer with the shortest count", ON + "movl $0xb, 0x3e0(%r8); movl $0x40, 0x320(%r8); movl $1, 0x380(%r8); "
+      + wait("cmpl $1, 0x7080") + RESULT, rax=1)  # fmt: skip
+probe("one-shot timer survives a write of its lvt when due", ON + "movl $0xb, 0x3e0(%r8); movl $0x40, 0x320(%r8); "
+      "movl $1, 0x380(%r8); movl $0x40, 0x320(%r8); " + wait("cmpl $1, 0x7080") + RESULT, rax=1)  # fmt: skip
+probe("one-shot timer interrupts once, whatever is written later", ON + "movl $0xb, 0x3e0(%r8); movl $0x40, 0x320(%r8); "
+      "movl $1, 0x380(%r8); " + wait("cmpl $1, 0x7080") + "sti; movl $0x40, 0x320(%r8); movl $0x3, 0x3e0(%r8); "
+      "mov $1000000, %ecx; 1: loop 1b; cli; " + RESULT, rax=1)  # fmt: skip
 probe("one-shot timer", ON + "movl $0xb, 0x3e0(%r8); movl $0x40, 0x320(%r8); movl $100000, 0x380(%r8); "
       + wait("cmpl $1, 0x7080") + RESULT + "; mov 0x390(%r8), %edx", rax=1, rdx=0)  # fmt: skip
 probe("periodic timer", ON + "movl $0xb, 0x3e0(%r8); movl $0x20040, 0x320(%r8); movl $1000000, 0x380(%r8); "
