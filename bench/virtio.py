@@ -37,7 +37,7 @@ BLOCK = [
     ("1 MiB sequential write", "write /dev/vda -b 1M -q 4 -t 2", 1.0),
 ]
 
-# name, mode and arguments of x100-net, bar. Bytes for about a second: less shows more of the scheduler.
+# name, mode and arguments of x100-net, bar.
 UDP = [
     ("UDP of 64 bytes, card to host", "udp-send", "-P -z 64 -n 20000", None),
     ("UDP of 64 bytes, host to card", "udp-recv", "-P -z 64 -n 20000", None),
@@ -45,7 +45,7 @@ UDP = [
 
 
 def tcp(size):
-    """TCP of that many bytes, each way."""
+    """The same for TCP of that many bytes, each way; less than a second of them shows more of the scheduler."""
     return [("TCP, card to host", "send", f"-P -n {size}", 1.0), ("TCP, host to card", "recv", f"-P -n {size}", 1.0)]
 
 
@@ -136,7 +136,7 @@ def all_devices(stack, folder):
 def on_tap(stack, space):
     """Both sides with TAP interfaces of a namespace, with vnet header and offloads."""
     ours = Ours(stack, [("net", "tap,ifname=ours,addr=172.31.1.254/24")], "172.31.1.254", "172.31.1.1/24", space.prefix)
-    # QEMU makes the interface; it has to be up with an address before the card asks for the host.
+    # QEMU makes the interface and leaves it down, without an address.
     model = ["-netdev", "tap,id=net,ifname=theirs,script=no,downscript=no", "-device", "virtio-net-pci,netdev=net"]
     theirs = Theirs(stack, model, "172.31.2.254", "172.31.2.1/24", space.prefix)
     space.run("ip", "addr", "add", "172.31.2.254/24", "dev", "theirs")
